@@ -1,0 +1,67 @@
+# The only interface of the project: `make` lists what there is.
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+MODEL := models/minilm
+INDEX := $(MODEL)/incident_cls.pt
+
+# PyTorch's own index has builds without CUDA, which is gigabytes smaller on Linux. Empty it to use the default index.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+TORCH := $(shell grep ^torch== inference/requirements.txt)
+
+# Taken as they were typed: make would expand a $ in them, and a shell would read quotes and backticks.
+override TEXT := $(value TEXT)
+override NUM := $(value NUM)
+override JSON := $(value JSON)
+export TEXT NUM JSON
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help similar model index test check fix clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
+	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $${JSON:+--json}
+
+model: $(MODEL)/manifest.json ## Fetch the embedded model
+
+index: $(INDEX) ## Build the index of the sample incidents
+
+test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
+	$(RUN) -m pytest
+
+check: $(VENV)/dev.stamp ## Check style and types; edits nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+fix: $(VENV)/dev.stamp ## Mend what a tool can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## Remove what was installed, fetched and built
+	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(INDEX): sample/incidents.jsonl $(MODEL)/manifest.json
+	$(RUN) scripts/build_index.py
+
+$(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
+	$(RUN) scripts/fetch_model.py
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps \
+		--index-url $(TORCH_INDEX) --timeout 5 --retries 0 $(TORCH) || )\
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps $(TORCH)
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+		--requirement inference/requirements.txt --requirement scripts/requirements.txt
+	@echo '$(CURDIR)/inference' > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/inference.pth"
+	@touch $@
