@@ -1,0 +1,7 @@
+"""What the Lambda functions and the offline scripts share: encoder, index, settings and the HTTP form."""
+
+import warnings
+
+# torch looks for numpy when it is imported and warns where there is none. Nothing here needs numpy, and without it
+# the image is 60 MB smaller and starts sooner.
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy", category=UserWarning)

@@ -1,0 +1,152 @@
+"""From a text to its embedding, on torch alone: `transformers` would cost more at a cold start than all the rest."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from incidents.errors import InvalidInputError, InvalidModelError
+from incidents.model_folder import WEIGHTS_FILENAME, ModelConfig, read_config, read_provenance, read_weights
+from incidents.text import PREPARATION, prepare
+from incidents.transformer import Transformer
+
+BATCH_TOKENS = 4096
+"""Most tokens computed at once by `encode_batch`: more gains no speed and costs memory in proportion."""
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A text's vector (shape (width,), float32) and how many tokens the text has and the vector was made from."""
+
+    vector: Tensor
+    tokens: int
+    tokens_used: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """What whoever sent the text should know about its embedding."""
+        if self.tokens_used == self.tokens:
+            return []
+        return [f"The text has {self.tokens} tokens, of which the first {self.tokens_used} were used."]
+
+
+class Encoder:
+    """Embeds texts with a model of the BERT family: model_type bert, roberta or longformer.
+
+    Vectors are the model's own, as `transformers` computes them: CLS, not normalised, unless the folder has the files
+    of sentence-transformers that say otherwise. A Longformer attends locally only, as `LongformerModel` does when it
+    is given no global_attention_mask.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._config = read_config(folder)
+        self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
+        self._weights = read_weights(folder, self._config)
+        self._transformer = Transformer(self._config, self._weights)
+        self.name, self.revision = read_provenance(folder)
+        self.width = self._config.width
+        self.token_limit = self._config.token_limit
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load a Hugging Face model folder: config.json, tokenizer.json, model.safetensors.
+
+        Raises:
+            InvalidModelError: a file is missing, damaged or of a kind that is not known.
+        """
+        return cls(folder)
+
+    def encode(self, text: str) -> Embedding:
+        """Embed one text.
+
+        Raises:
+            InvalidInputError: nothing is left of the text once it is prepared.
+        """
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Embedding]:
+        """Embed texts, in their order; fastest when neighbours are of similar length.
+
+        Raises:
+            InvalidInputError: nothing is left of one of the texts once it is prepared.
+        """
+        sequences = [self._tokenize(text) for text in texts]
+        used = [self._truncate(sequence) for sequence in sequences]
+        vectors = [vector for batch in _batches(used) for vector in self._pool(self._transformer(batch))]
+        return [
+            Embedding(vector, tokens=len(sequence), tokens_used=len(kept))
+            for sequence, kept, vector in zip(sequences, used, vectors, strict=True)
+        ]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hex digits that two encoders share if, and in practice only if, they give the same vectors.
+
+        SHA-256 of the configuration, the preparation of texts, the tokenizer, and of every weight its vectors (biases,
+        layer norms) whole and its matrices by their first and last rows: no two trained models agree in all of these,
+        and reading every row would cost a cold start more than the first text does.
+        """
+        digest = hashlib.sha256()
+        digest.update(json.dumps([PREPARATION, asdict(self._config)], sort_keys=True).encode())
+        digest.update(self._tokenizer_digest)
+        for name, weight in sorted(self._weights.items()):
+            sample = weight if weight.dim() == 1 else weight[[0, -1]]
+            digest.update(name.encode() + bytes(sample.view(torch.uint8).flatten().tolist()))
+        return digest.hexdigest()
+
+    def _tokenize(self, text: str) -> list[int]:
+        prepared = prepare(text)
+        if not prepared:
+            raise InvalidInputError("expected a text, got one of which nothing is left in ASCII without whitespace")
+        return list(self._tokenizer.encode(prepared).ids)
+
+    def _truncate(self, sequence: list[int]) -> list[int]:
+        """Cut to the token limit as tokenizers do: the closing special token stays."""
+        return sequence if len(sequence) <= self.token_limit else sequence[: self.token_limit - 1] + sequence[-1:]
+
+    def _pool(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Shape: (1 or seq_len, width) -> (width,), for each sequence. CLS is the mean over the one row there is."""
+        for output in outputs:
+            vector = output.mean(dim=0)
+            if not vector.isfinite().all():
+                raise InvalidModelError(self._folder / WEIGHTS_FILENAME, "damaged, gave a vector that is not finite")
+            yield F.normalize(vector, dim=0) if self._config.normalized else vector
+
+
+def _batches(sequences: list[list[int]]) -> Iterator[list[list[int]]]:
+    """Group neighbours into batches of at most BATCH_TOKENS tokens, or of one longer sequence."""
+    batch: list[list[int]] = []
+    for sequence in sequences:
+        if batch and sum(map(len, batch)) + len(sequence) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(sequence)
+    if batch:
+        yield batch
+
+
+def _read_tokenizer(path: Path, config: ModelConfig) -> tuple[Tokenizer, bytes]:
+    """The tokenizer, set to neither cut nor pad, and the SHA-256 of its file."""
+    if not path.is_file():
+        raise InvalidModelError(path, "missing; expected the tokenizer as the tokenizers library saves it")
+    content = path.read_bytes()
+    try:
+        tokenizer = Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises plain Exception and ValueError
+        raise InvalidModelError(path, f"damaged, expected a tokenizer: {error}") from error
+    if (size := tokenizer.get_vocab_size(with_added_tokens=True)) > config.vocab_size:
+        raise InvalidModelError(path, f"expected at most the model's {config.vocab_size} tokens, got {size}")
+    if (added := tokenizer.num_special_tokens_to_add(is_pair=False)) != 2:
+        raise InvalidModelError(path, f"expected one special token before and one after a text, got {added}")
+    tokenizer.no_truncation()  # some files ship with their training's limits
+    tokenizer.no_padding()
+    return tokenizer, hashlib.sha256(content).digest()

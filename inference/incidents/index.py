@@ -1,0 +1,173 @@
+"""`incident_cls.pt`: the mean vectors of known incidents, and their ranking by cosine similarity."""
+
+import os
+import pickle
+import tempfile
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from torch import Tensor
+
+from incidents.errors import InvalidIndexError, InvalidInputError
+
+FORMAT_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Match:
+    """A known incident; `similarity` is the cosine of its vector and the query's: in [-1, 1], higher is closer."""
+
+    incident_id: int
+    similarity: float
+    title: str
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """The encoder whose vectors an index holds; `width` in numbers a vector, `token_limit` in tokens."""
+
+    name: str
+    revision: str
+    fingerprint: str
+    width: int
+    token_limit: int
+
+
+@dataclass(frozen=True, eq=False)
+class IncidentIndex:
+    """The known incidents, in memory.
+
+    Shape: ids and report_counts (n_incidents,), int64; vectors (n_incidents, width), float32: for each incident the
+    plain mean of its reports' vectors. `titles` has one string an incident; `source` says where the reports came
+    from; `built_at` is in ISO 8601, UTC.
+
+    Raises:
+        ValueError: the parts do not fit together; the message says what was expected and what came.
+    """
+
+    ids: Tensor
+    vectors: Tensor
+    report_counts: Tensor
+    titles: list[str]
+    encoder: EncoderInfo
+    source: str
+    built_at: str
+    _inverse_lengths: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        n_incidents = len(self.titles) if isinstance(self.titles, list) else 0
+        _check_tensor("ids", self.ids, torch.int64, (n_incidents,))
+        _check_tensor("report_counts", self.report_counts, torch.int64, (n_incidents,))
+        _check_tensor("vectors", self.vectors, torch.float32, (n_incidents, self.encoder.width))
+        _check("titles to be strings", all(isinstance(title, str) for title in self.titles))
+        _check("ids to be positive and each to be there once", len(set(self.ids.tolist())) == n_incidents)
+        _check("ids to be positive and each to be there once", bool((self.ids > 0).all()))
+        _check("every incident to have a report", bool((self.report_counts > 0).all()))
+        inverse_lengths = torch.linalg.vector_norm(self.vectors, dim=1).reciprocal()
+        usable = (inverse_lengths > 0) & inverse_lengths.isfinite()
+        _check("every vector to be finite and not zero", bool(usable.all()))
+        _check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
+        object.__setattr__(self, "_inverse_lengths", inverse_lengths)
+
+    def __len__(self) -> int:
+        """How many incidents there are."""
+        return len(self.titles)
+
+    def query(self, numbers: list[float]) -> Tensor:
+        """A vector to rank by, of numbers that came from outside. Shape: (width,), float64.
+
+        Raises:
+            InvalidInputError: there are more or fewer than `width`, or they are not finite, or all zero.
+        """
+        if len(numbers) != self.encoder.width:
+            raise InvalidInputError(f"expected an embedding of {self.encoder.width} numbers, got {len(numbers)}")
+        vector = torch.tensor(numbers, dtype=torch.float64)
+        if not vector.isfinite().all() or not vector.any():
+            raise InvalidInputError("expected an embedding of finite numbers that are not all zero")
+        return vector
+
+    def rank(self, vector: Tensor, num: int) -> list[Match]:
+        """The `num` incidents closest to `vector`, best first, of equals the larger id first; all if `num` < 0.
+
+        The cosine of v and each row r is (r . v/|v|) / |r|: one matrix-vector product over the vectors as they are,
+        so that no second, normalised matrix has to be kept.
+
+        Shape: vector (width,), of any float type, finite and not all zero.
+        """
+        # Divided by the largest number first, in double precision: even 1e308 does not overflow when it is squared.
+        query = vector.double()
+        query = query / query.abs().max()
+        query = (query / torch.linalg.vector_norm(query)).float()
+        similarities = (torch.mv(self.vectors, query) * self._inverse_lengths).clamp_(-1.0, 1.0)
+
+        num = len(self) if num < 0 else min(num, len(self))
+        if num == 0:
+            return []
+        # topk breaks ties as it likes, so it only tells where the cut is.
+        cut = similarities.topk(num, sorted=False).values.min()
+        rows = (similarities >= cut).nonzero().squeeze(1)
+        found = zip(similarities[rows].tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
+        return [Match(id_, similarity, self.titles[row]) for similarity, id_, row in sorted(found, reverse=True)[:num]]
+
+    def save(self, path: Path) -> None:
+        """Write the index so that `path` holds either what it held before or the whole new file.
+
+        Raises:
+            OSError: the folder cannot be written, or the disk is full; `path` is as it was.
+        """
+        content = {column.name: getattr(self, column.name) for column in fields(self) if column.init}
+        content |= {"format_version": FORMAT_VERSION, "encoder": asdict(self.encoder)}
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from the user a container runs as
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; nothing in the file is run.
+
+        Raises:
+            InvalidIndexError: the file is missing, damaged, foreign, or of another format version.
+        """
+        if not path.is_file():
+            raise InvalidIndexError(path, "missing; expected an index of known incidents")
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, LookupError) as error:
+            raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
+        if not isinstance(content, dict) or "format_version" not in content:
+            raise InvalidIndexError(path, f"expected a dict with a format_version, got {type(content).__name__}")
+        if (version := content.pop("format_version")) != FORMAT_VERSION:
+            raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it anew")
+        try:
+            return cls(**content | {"encoder": EncoderInfo(**content.get("encoder", {}))})
+        except (TypeError, ValueError) as error:
+            raise InvalidIndexError(path, str(error)) from error
+
+
+def _check(expected: str, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"expected {expected}")
+
+
+def _check_tensor(name: str, value: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    got = f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    if got != (wanted := f"{dtype} of shape {shape}"):
+        raise ValueError(f"expected {name} to be {wanted}, got {got}")
+
+
+def _is_utc(text: Any) -> bool:
+    try:
+        return datetime.fromisoformat(text).utcoffset() == timedelta(0)
+    except (TypeError, ValueError):
+        return False

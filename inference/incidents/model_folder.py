@@ -1,0 +1,231 @@
+"""Read a Hugging Face model folder: what there is to compute, and the weights to do it with.
+
+The layout is that of `transformers` (config.json, model.safetensors) with the files that sentence-transformers adds
+where a model is pooled or cut in its own way (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from incidents.errors import InvalidModelError
+
+MODEL_TYPES = ("bert", "roberta", "longformer")
+WEIGHTS_FILENAME = "model.safetensors"
+MANIFEST_FILENAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What decides the vectors a model gives, besides its weights and its tokenizer."""
+
+    model_type: str
+    n_layers: int
+    n_heads: int
+    width: int
+    intermediate_width: int
+    vocab_size: int
+    n_positions: int
+    n_token_types: int
+    layer_norm_eps: float
+    padding_token: int
+    reach: tuple[int | None, ...]
+    """For each layer, how many tokens to each side a token attends to; None is all of them."""
+    pooling: Literal["cls", "mean"]
+    normalized: bool
+    token_limit: int
+    """Longest input in tokens, the special ones included."""
+
+    @property
+    def counts_padding(self) -> bool:
+        """Whether positions start after the padding token's id, as in RoBERTa and what descends from it."""
+        return self.model_type != "bert"
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read and check the configuration files of a model folder.
+
+    Raises:
+        InvalidModelError: a file is missing or is not what the encoder can compute.
+    """
+    path = folder / "config.json"
+    config = _read_json_object(path)
+    if (model_type := config.get("model_type")) not in MODEL_TYPES:
+        raise InvalidModelError(path, f"expected model_type to be one of {', '.join(MODEL_TYPES)}, got {model_type!r}")
+    for key, known, default in (("hidden_act", "gelu", None), ("position_embedding_type", "absolute", "absolute")):
+        if (value := config.get(key, default)) != known:
+            raise InvalidModelError(path, f"expected {key} to be {known!r}, got {value!r}")
+
+    n_layers = _positive_int(path, config, "num_hidden_layers")
+    n_heads = _positive_int(path, config, "num_attention_heads")
+    width = _positive_int(path, config, "hidden_size")
+    if width % n_heads:
+        raise InvalidModelError(path, f"expected hidden_size {width} to be a multiple of the {n_heads} attention heads")
+    if not isinstance(eps := config.get("layer_norm_eps"), float):
+        raise InvalidModelError(path, f"expected layer_norm_eps to be a float, got {eps!r}")
+    padding_token = config.get("pad_token_id", 0 if model_type == "bert" else 1)
+    if not isinstance(padding_token, int) or padding_token < 0:
+        raise InvalidModelError(path, f"expected pad_token_id to be a token id, got {padding_token!r}")
+    n_positions = _positive_int(path, config, "max_position_embeddings")
+    usable_positions = n_positions if model_type == "bert" else n_positions - padding_token - 1
+    pooling, normalized = _read_pooling(folder)
+    return ModelConfig(
+        model_type=str(model_type),
+        n_layers=n_layers,
+        n_heads=n_heads,
+        width=width,
+        intermediate_width=_positive_int(path, config, "intermediate_size"),
+        vocab_size=_positive_int(path, config, "vocab_size"),
+        n_positions=n_positions,
+        n_token_types=_positive_int(path, config, "type_vocab_size"),
+        layer_norm_eps=eps,
+        padding_token=padding_token,
+        reach=_reach(path, config, n_layers) if model_type == "longformer" else (None,) * n_layers,
+        pooling=pooling,
+        normalized=normalized,
+        token_limit=_read_token_limit(folder, usable_positions),
+    )
+
+
+def read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
+    """Map the weights of a model folder into memory; float32 ones are not read before they are used.
+
+    Names are those of `transformers` without the prefix some checkpoints put before them ("bert.", "longformer.").
+    Tensors the encoder has no use for, such as a pooler, are left in the file.
+
+    Raises:
+        InvalidModelError: the file is missing or damaged, or a tensor is missing or has another shape.
+    """
+    path = folder / WEIGHTS_FILENAME
+    if not path.is_file():
+        raise InvalidModelError(path, "missing; expected the model's weights as safetensors")
+    weights = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = set(file.keys())
+            prefix = f"{config.model_type}."
+            if not any(name.startswith(prefix) for name in stored):
+                prefix = ""
+            for name, shape in _weight_shapes(config).items():
+                if prefix + name not in stored:
+                    raise InvalidModelError(path, f"lacks the tensor {name} of shape {shape}")
+                if (found := tuple(file.get_slice(prefix + name).get_shape())) != shape:
+                    raise InvalidModelError(path, f"expected {name} to have shape {shape}, got {found}")
+                weights[name] = file.get_tensor(prefix + name).to(torch.float32)
+    except (SafetensorError, OSError) as error:
+        raise InvalidModelError(path, f"damaged, expected a safetensors file: {error}") from error
+    return weights
+
+
+def read_provenance(folder: Path) -> tuple[str, str]:
+    """Name and revision of a model, from the manifest that `fetch_model` leaves; else the folder's name and ""."""
+    path = folder / MANIFEST_FILENAME
+    if not path.is_file():
+        return folder.name, ""
+    manifest = _read_json_object(path)
+    return str(manifest.get("name", folder.name)), str(manifest.get("revision", ""))
+
+
+def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    width, intermediate_width = config.width, config.intermediate_width
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config.vocab_size, width),
+        "embeddings.position_embeddings.weight": (config.n_positions, width),
+        "embeddings.token_type_embeddings.weight": (config.n_token_types, width),
+        "embeddings.LayerNorm.weight": (width,),
+        "embeddings.LayerNorm.bias": (width,),
+    }
+    for layer in range(config.n_layers):
+        for name, outputs, inputs in (
+            ("attention.self.query", width, width),
+            ("attention.self.key", width, width),
+            ("attention.self.value", width, width),
+            ("attention.output.dense", width, width),
+            ("intermediate.dense", intermediate_width, width),
+            ("output.dense", width, intermediate_width),
+        ):
+            shapes[f"encoder.layer.{layer}.{name}.weight"] = (outputs, inputs)
+            shapes[f"encoder.layer.{layer}.{name}.bias"] = (outputs,)
+        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes[f"encoder.layer.{layer}.{name}.weight"] = (width,)
+            shapes[f"encoder.layer.{layer}.{name}.bias"] = (width,)
+    return shapes
+
+
+def _reach(path: Path, config: dict[str, Any], n_layers: int) -> tuple[int, ...]:
+    """Half of each layer's attention_window, which counts both sides; one number stands for all layers."""
+    value = config.get("attention_window")
+    windows: list[Any] = value if isinstance(value, list) else [value] * n_layers
+    if len(windows) != n_layers or not all(isinstance(w, int) and w > 0 and w % 2 == 0 for w in windows):
+        raise InvalidModelError(
+            path, f"expected attention_window to be an even number or a list of {n_layers} of them, got {value!r}"
+        )
+    return tuple(window // 2 for window in windows)
+
+
+def _read_pooling(folder: Path) -> tuple[Literal["cls", "mean"], bool]:
+    """How token vectors become one: (pooling, whether the result is normalised to length 1)."""
+    modules_path = folder / "modules.json"
+    if not modules_path.is_file():
+        return "cls", False
+    modules = _read_json(modules_path)
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise InvalidModelError(modules_path, "expected a list of modules")
+    kinds = [str(module.get("type")).rpartition(".")[2] for module in modules]
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise InvalidModelError(modules_path, f"expected Transformer, Pooling and perhaps Normalize, got {kinds}")
+
+    pooling_path = folder / str(modules[1].get("path")) / "config.json"
+    options = _read_json_object(pooling_path)
+    modes = {name.removeprefix("pooling_mode_") for name, on in options.items() if "pooling_mode_" in name and on}
+    if isinstance(mode := options.get("pooling_mode"), str):
+        modes.add(mode)
+    normalized = kinds[-1] == "Normalize"
+    if modes in ({"cls_token"}, {"cls"}):
+        return "cls", normalized
+    if modes in ({"mean_tokens"}, {"mean"}):
+        return "mean", normalized
+    raise InvalidModelError(pooling_path, f"expected the pooling mode cls or mean, got {sorted(modes)}")
+
+
+def _read_token_limit(folder: Path, usable_positions: int) -> int:
+    path = folder / "sentence_bert_config.json"
+    if not path.is_file():
+        return usable_positions
+    options = _read_json_object(path)
+    if options.get("do_lower_case"):
+        raise InvalidModelError(path, "expected do_lower_case to be false: the tokenizer decides about case")
+    limit = options.get("max_seq_length")
+    if limit is None:
+        return usable_positions
+    if not isinstance(limit, int) or not 2 < limit <= usable_positions:
+        raise InvalidModelError(path, f"expected max_seq_length to be from 3 to {usable_positions}, got {limit!r}")
+    return limit
+
+
+def _positive_int(path: Path, config: dict[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or value < 1:
+        raise InvalidModelError(path, f"expected {key} to be a positive number, got {value!r}")
+    return value
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    value = _read_json(path)
+    if not isinstance(value, dict):
+        raise InvalidModelError(path, f"expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InvalidModelError(path, "missing; expected a file of a Hugging Face model folder") from error
+    except (OSError, ValueError) as error:
+        raise InvalidModelError(path, f"damaged, expected JSON: {error}") from error

@@ -1,0 +1,138 @@
+"""The fields of a request, wherever in the event they are: in the event itself, its body or its query string."""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from incidents.errors import InvalidInputError, TextTooLongError
+from incidents.settings import settings
+
+DEFAULT_NUM: Final = 3
+MAX_QUOTING: Final = 10
+"""How many strings within strings an embedding is looked for in: clients encode twice, and their proxies again."""
+
+
+class Request:
+    """The validated fields of one event.
+
+    An event is what an HTTP API sends (payload format 2.0), or, in a direct invocation, the fields themselves.
+    A text or embedding that is null or an empty string counts as not given. `warnings` collects what is to be said
+    with the answer.
+
+    Raises:
+        InvalidInputError: the event, its body or its query string is not what was expected.
+    """
+
+    def __init__(self, event: Any, warnings: list[str]) -> None:
+        if not isinstance(event, dict):
+            raise InvalidInputError(f"expected the event to be a JSON object, got {_kind(event)}")
+        self.warnings = warnings
+        self._sources = (event, _body(event), _query(event))
+
+    def text(self) -> str | None:
+        """The text to embed, if there is one.
+
+        Raises:
+            InvalidInputError: it is not a string.
+            TextTooLongError: it is longer than MAX_TEXT_CHARACTERS.
+        """
+        text = self._first("text")
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            raise InvalidInputError(f"expected `text` to be a string, got {_kind(text)}")
+        if len(text) > (limit := settings().max_text_characters):
+            raise TextTooLongError(f"expected a `text` of at most {limit} characters, got {len(text)}")
+        return text
+
+    def embed(self) -> list[float] | None:
+        """The embedding to rank by, if there is one; its width is for the index to judge.
+
+        Raises:
+            InvalidInputError: it is not a list of finite numbers, nor a string that holds one.
+        """
+        embed = self._first("embed")
+        if embed is None:
+            return None
+        for _ in range(MAX_QUOTING):
+            if not isinstance(embed, str):
+                break
+            embed = _parse_json("`embed`", embed)
+        if not isinstance(embed, list):
+            raise InvalidInputError(f"expected `embed` to be a JSON list of numbers, got {_kind(embed)}")
+        return [_finite_number(position, value) for position, value in enumerate(embed)]
+
+    def num(self) -> int:
+        """How many incidents to give; below 0 means all. What is not a whole number gives a warning and 3."""
+        num = next(iter(self._values("num")), DEFAULT_NUM)
+        if isinstance(num, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", num):  # int() takes 4,300 digits
+            num = int(num)
+        if not isinstance(num, int) or isinstance(num, bool):
+            self.warnings.append(f'Provided value for "num" invalid, using default of {DEFAULT_NUM}.')
+            return DEFAULT_NUM
+        if num == 0:
+            self.warnings.append('No incidents returned, as "num" is 0; a "num" below 0 returns all of them.')
+        return num
+
+    def _values(self, name: str) -> list[Any]:
+        return [source[name] for source in self._sources if name in source]
+
+    def _first(self, name: str) -> Any:
+        return next((value for value in self._values(name) if value not in (None, "")), None)
+
+
+def _body(event: dict[str, Any]) -> dict[str, Any]:
+    """The body's fields, none where there is no body."""
+    body = event.get("body")
+    if isinstance(body, str):
+        try:
+            decoded = APIGatewayProxyEventV2(event).decoded_body
+        except ValueError as error:
+            raise InvalidInputError("expected a base64 body to hold UTF-8 text, got something else") from error
+        body = _parse_json("the body", decoded) if decoded and decoded.strip() else None
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise InvalidInputError(f"expected the body to be a JSON object, got {_kind(body)}")
+    return body
+
+
+def _query(event: dict[str, Any]) -> dict[str, Any]:
+    """The query string's fields, `text` without the double quotes that callers copy from a documented example."""
+    query = event.get("queryStringParameters")
+    if query is None:
+        return {}
+    if not isinstance(query, dict):
+        raise InvalidInputError(f"expected queryStringParameters to be a JSON object or null, got {_kind(query)}")
+    text = query.get("text")
+    if isinstance(text, str) and len(text) >= 2 and text[0] == text[-1] == '"':
+        return query | {"text": text[1:-1]}
+    return query
+
+
+def _parse_json(what: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number of over 4,300 digits
+        raise InvalidInputError(f"expected {what} to be JSON, got text that is not: {error}") from error
+
+
+def _finite_number(position: int, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidInputError(f"expected `embed` to hold numbers only, got {_kind(value)} at position {position}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InvalidInputError(f"expected `embed` to hold finite numbers only, got another at position {position}")
+    return number
+
+
+def _kind(value: Any) -> str:
+    """The JSON name of a value's type; the value itself is left out, as it may be a private text."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null" if value is None else type(value).__name__)

@@ -1,0 +1,67 @@
+"""What a Lambda function reads from its environment, once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+IMAGE_FOLDER = Path(__file__).resolve().parents[1]
+"""Where the Lambda scripts are: /function in the image, inference/ in a checkout."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where model and index are, and what the service accepts. A folder that is not set is None."""
+
+    model_path: Path | None
+    """MODEL_PATH: the model folder, outright."""
+    index_path: Path | None
+    """INDEX_PATH: the index file, outright."""
+    cache_folder: Path | None
+    """TRANSFORMERS_CACHE: the mounted file system that may hold a newer model or index than the image."""
+    model_dir: str
+    """MODEL_DIR: the model folder's name, in the cache and in the image."""
+    model_filename: str
+    """MODEL_FILENAME: the file whose presence makes a folder a model folder."""
+    incidents_filename: str
+    """INCIDENTS_FILENAME: the index file's name, inside the model folder of the encoder that it was built with."""
+    max_text_characters: int
+    """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens, ten times what Longformer reads."""
+
+    @classmethod
+    def from_mapping(cls, environment: Mapping[str, str]) -> Self:
+        """Read settings; a key that is missing or empty takes its default.
+
+        Raises:
+            ValueError: a number is not one; the message names the key.
+        """
+
+        def get(key: str, default: str) -> str:
+            return environment.get(key) or default
+
+        def path(key: str) -> Path | None:
+            return Path(value) if (value := environment.get(key)) else None
+
+        return cls(
+            model_path=path("MODEL_PATH"),
+            index_path=path("INDEX_PATH"),
+            cache_folder=path("TRANSFORMERS_CACHE"),
+            model_dir=get("MODEL_DIR", "model"),
+            model_filename=get("MODEL_FILENAME", "model.safetensors"),
+            incidents_filename=get("INCIDENTS_FILENAME", "incident_cls.pt"),
+            max_text_characters=_positive_int("MAX_TEXT_CHARACTERS", get("MAX_TEXT_CHARACTERS", "200000")),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings.from_mapping(os.environ)
+
+
+def _positive_int(key: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ValueError(f"expected {key} to be a positive whole number, got {value!r}")
+    return int(value)

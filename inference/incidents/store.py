@@ -1,0 +1,67 @@
+"""Find the model and the index, and keep them loaded between the requests of a process."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.index import IncidentIndex
+from incidents.settings import IMAGE_FOLDER, settings
+
+if TYPE_CHECKING:
+    from incidents.encoder import Encoder
+
+
+@cache
+def encoder() -> "Encoder":
+    """The encoder, loaded when a text first asks for it; a failure is not kept, so the next request tries again.
+
+    Raises:
+        InvalidModelError: there is no usable model folder.
+    """
+    from incidents.encoder import Encoder  # noqa: PLC0415: a request with an embedding never needs it
+
+    return Encoder.load(_model_folder())
+
+
+def index(built_with: "Encoder | None" = None) -> IncidentIndex:
+    """The index; for the vectors of an encoder, only if it was built with the very same one.
+
+    Raises:
+        InvalidIndexError: there is no usable index, or it was built with another encoder.
+    """
+    found = _index()
+    if built_with is not None and found.encoder.fingerprint != built_with.fingerprint:
+        raise InvalidIndexError(
+            _index_path(),
+            f"expected an index built with {built_with.name} {built_with.revision} ({built_with.fingerprint[:12]}), "
+            f"got one built with {found.encoder.name} {found.encoder.revision} ({found.encoder.fingerprint[:12]})",
+        )
+    return found
+
+
+@cache
+def _index() -> IncidentIndex:
+    return IncidentIndex.load(_index_path())
+
+
+def _model_folder() -> Path:
+    if (path := settings().model_path) is not None:
+        return path
+    folders = [root / settings().model_dir for root in _roots()]
+    for folder in folders:
+        if (folder / settings().model_filename).is_file():
+            return folder
+    raise InvalidModelError(folders[-1] / settings().model_filename, "missing; expected a model folder")
+
+
+def _index_path() -> Path:
+    if (path := settings().index_path) is not None:
+        return path
+    paths = [root / settings().model_dir / settings().incidents_filename for root in _roots()]
+    return next((path for path in paths if path.is_file()), paths[-1])
+
+
+def _roots() -> list[Path]:
+    """The cache before the image: what was put there is newer."""
+    return [root for root in (settings().cache_folder, IMAGE_FOLDER) if root]

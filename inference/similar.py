@@ -1,0 +1,38 @@
+"""GET and POST /similar: the known incidents that a text, or its embedding, resembles."""
+
+from dataclasses import asdict
+from typing import Any
+
+from incidents import store
+from incidents.api import endpoint
+from incidents.errors import InvalidInputError
+from incidents.request import Request
+
+CITE_URL = "https://incidentdatabase.ai/cite/{}"
+
+
+@endpoint
+def handler(request: Request) -> dict[str, Any]:
+    """Rank the incidents of the index by the cosine similarity of their vectors to the request's."""
+    text, embed, num = request.text(), request.embed(), request.num()
+    if text is not None:
+        if embed is not None:
+            request.warnings.append("Both `text` and `embed` were given; `embed` was not used.")
+        encoder = store.encoder()
+        index = store.index(built_with=encoder)
+        embedding = encoder.encode(text)
+        request.warnings += embedding.warnings
+        vector = embedding.vector
+    elif embed is not None:
+        index = store.index()
+        vector = index.query(embed)
+    else:
+        raise InvalidInputError("expected a `text` or an `embed`, in the body or the query string, got neither")
+
+    matches = [asdict(match) | {"url": CITE_URL.format(match.incident_id)} for match in index.rank(vector, num)]
+    answer = {
+        "msg": str([(match["similarity"], match["incident_id"]) for match in matches]),
+        "similar": matches,
+        "index": {"incidents": len(index), "built_at": index.built_at, "encoder": index.encoder.name},
+    }
+    return answer | ({"best_url": matches[0]["url"]} if matches else {})
