@@ -3,6 +3,7 @@
 PYTHON := $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 MODEL := models/minilm
 INDEX := $(MODEL)/incident_cls.pt
 
@@ -46,22 +47,22 @@ clean: ## Remove what was installed, fetched and built
 	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(INDEX): sample/incidents.jsonl $(MODEL)/manifest.json
-	$(RUN) scripts/build_index.py
+	@$(RUN) scripts/build_index.py
 
 $(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
-	$(RUN) scripts/fetch_model.py
+	@$(RUN) scripts/fetch_model.py
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@echo 'Installing what tests and checks need'
+	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps \
-		--index-url $(TORCH_INDEX) --timeout 5 --retries 0 $(TORCH) || )\
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps $(TORCH)
-	$(RUN) -m pip install --quiet --disable-pip-version-check \
-		--requirement inference/requirements.txt --requirement scripts/requirements.txt
+	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \
+		echo 'No answer from $(TORCH_INDEX); taking torch from where pip takes everything else')
+	@$(PIP) --requirement inference/requirements.txt --requirement scripts/requirements.txt
 	@echo '$(CURDIR)/inference' > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/inference.pth"
 	@touch $@

@@ -38,7 +38,7 @@ def main() -> int:
         parser.error(f"expected a readable UTF-8 text, got {error}")
 
     os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index)}
-    import similar  # noqa: PLC0415: it imports torch, too slow for --help and for mistakes in the arguments
+    import similar  # noqa: PLC0415 (imports torch: too slow for --help and for mistakes in the arguments)
 
     answer = json.loads(similar.handler({"text": text, "num": arguments.num}, None)["body"])
     body = answer["body"]

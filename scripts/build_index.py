@@ -52,9 +52,8 @@ def build_index(incidents: list[Incident], encoder: Encoder, source: str, consol
     Raises:
         ValueError: no incident has a report with a text, or an incident is there twice.
     """
-    known = [
-        (incident, texts) for incident in incidents if (texts := [text for text in incident.texts if prepare(text)])
-    ]
+    with_texts = [(incident, [text for text in incident.texts if prepare(text)]) for incident in incidents]
+    known = [(incident, texts) for incident, texts in with_texts if texts]
     if not known:
         raise ValueError("expected at least one incident that has a report with a text, got none")
     vectors = _embed([text for _, texts in known for text in texts], encoder, console)

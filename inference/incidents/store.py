@@ -19,7 +19,7 @@ def encoder() -> "Encoder":
     Raises:
         InvalidModelError: there is no usable model folder.
     """
-    from incidents.encoder import Encoder  # noqa: PLC0415: a request with an embedding never needs it
+    from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
     return Encoder.load(_model_folder())
 

@@ -1,0 +1,61 @@
+"""The tiny model and index that most tests share, and the service pointed at them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from incidents import store
+from incidents.encoder import Encoder
+from incidents.index import EncoderInfo, IncidentIndex
+from incidents.settings import settings
+from tiny import make_index, make_model
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    make_model(folder, "longformer", attention_window=8)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_folder: Path) -> Encoder:
+    return Encoder.load(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_index(tiny_encoder: Encoder) -> IncidentIndex:
+    """Four incidents whose vectors are those of the texts w5, w6, w7 and w8; the ids are 50, 60, 70 and 80."""
+    return make_index(
+        {10 * word: tiny_encoder.encode(f"w{word}").vector for word in (5, 6, 7, 8)},
+        EncoderInfo("tiny", "1", tiny_encoder.fingerprint, tiny_encoder.width, tiny_encoder.token_limit),
+    )
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """A function that starts the service afresh with an environment: configure(MODEL_PATH=…, INDEX_PATH=…)."""
+
+    def start(**environment: str | Path) -> None:
+        for key in [key for key in os.environ if key.startswith(("MODEL_", "INDEX_", "INCIDENTS_", "TRANSFORMERS_"))]:
+            monkeypatch.delenv(key)
+        for key, value in environment.items():
+            monkeypatch.setenv(key, str(value))
+        forget()
+
+    def forget() -> None:
+        settings.cache_clear()
+        store.encoder.cache_clear()
+        store._index.cache_clear()
+
+    yield start
+    forget()
+
+
+@pytest.fixture
+def service(configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path) -> None:
+    """The service with the tiny model and index."""
+    tiny_index.save(tmp_path / "incident_cls.pt")
+    configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "incident_cls.pt")

@@ -1,0 +1,183 @@
+"""The commands a person types, as real processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from incidents.encoder import Encoder
+from incidents.index import IncidentIndex
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash, %d; & | > * ? é – ok"""
+
+
+def run(*command: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {key: value for key, value in os.environ.items() if key not in {"TEXT", "NUM", "JSON"}}
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=REPOSITORY,
+        env=inherited | {"PYTHONPATH": "inference"} | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def ask(*arguments: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run(sys.executable, "scripts/ask.py", *arguments, stdin=stdin, **environment)
+
+
+@pytest.fixture(scope="module")
+def tiny_service(
+    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, str, str, str]:
+    """The options that make the command line use the tiny model and index."""
+    index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
+    tiny_index.save(index)
+    return ("--model", str(tiny_folder), "--index", str(index))
+
+
+def test_the_answer_is_a_table(tiny_service: tuple[str, ...]) -> None:
+    done = ask("w6", "--num", "2", *tiny_service)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["rank", "similarity", "id", "title", "link"]
+    assert lines[1].split() == ["1", "1.000000", "60", "Incident", "60", "https://incidentdatabase.ai/cite/60"]
+    assert lines[2].split()[0] == "2"
+    assert lines[3] == "Out of 4 incidents, indexed 2026-01-02T03:04:05+00:00 with tiny."
+
+
+def test_the_answer_can_be_json(tiny_service: tuple[str, ...]) -> None:
+    done = ask("w6", "--num", "-1", "--json", *tiny_service)
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["similar"]) == 4
+
+
+def test_a_text_comes_from_an_argument_a_file_standard_input_or_the_environment(
+    tiny_service: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("w6", encoding="utf-8")
+    answers = {
+        ask("w6", "--json", *tiny_service).stdout,
+        ask(f"@{tmp_path / 'text'}", "--json", *tiny_service).stdout,
+        ask("-", "--json", *tiny_service, stdin="w6").stdout,
+        ask("--json", *tiny_service, TEXT="w6").stdout,
+        ask("--json", *tiny_service, TEXT="-", stdin="w6").stdout,
+    }
+    assert len(answers) == 1
+    assert json.loads(answers.pop())["similar"][0]["incident_id"] == 60
+
+
+def test_warnings_stand_above_the_table(tiny_service: tuple[str, ...]) -> None:
+    done = ask("w6", "--num", "many", *tiny_service)
+    assert done.stdout.startswith('Note: Provided value for "num" invalid, using default of 3.')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, 'expected a text, as an argument or in the variable TEXT: make similar TEXT="…"'),
+        (["@nowhere"], 2, "expected a readable UTF-8 text, got [Errno 2] No such file or directory: 'nowhere'"),
+        (["w6", "--model", "nowhere"], 2, "nowhere is not there; `make index` makes the default ones"),
+        ([" "], 1, "expected a text, got one of which nothing is left"),
+    ],
+)
+def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[str], status: int, message: str) -> None:
+    done = ask(*tiny_service, *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["argument", "environment"])
+def test_make_hands_on_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
+    index = tmp_path / "incident_cls.pt"
+    index.touch()
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import os; print(os.environ[\"TEXT\"])'\n")
+    python.chmod(0o755)
+    make = ["make", "--silent", "similar", f"RUN={python}", f"INDEX={index}"]
+    done = run(*make, f"TEXT={NASTY}") if where == "argument" else run(*make, TEXT=NASTY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, NASTY + "\n", "")
+
+
+def test_make_alone_lists_every_target() -> None:
+    listed = {line.split()[1] for line in run("make").stdout.splitlines()}
+    makefile = (REPOSITORY / "Makefile").read_text()
+    (phony,) = (line for line in makefile.splitlines() if line.startswith(".PHONY:"))
+    assert listed == set(phony.split()[1:])
+
+
+# Building an index
+
+
+def build(source: Path, model: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    options = ("--source", source, "--model", model, "--output", output)
+    return run(sys.executable, "scripts/build_index.py", *options)
+
+
+def test_an_incidents_vector_is_the_mean_of_its_reports(tiny_folder: Path, tmp_path: Path) -> None:
+    lines = [
+        {"incident_id": 9, "title": "Nine", "reports": [{"text": "w5 w6 w7"}, {"text": " "}, {"text": "w8"}]},
+        {"incident_id": 4, "title": "Four", "reports": [{"text": "w9"}]},
+        {"incident_id": 5, "title": "Five", "reports": [{"text": "\u200b"}]},
+    ]
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = build(tmp_path / "some.jsonl", tiny_folder, tmp_path / "incident_cls.pt")
+    assert done.returncode == 0, done.stderr
+    assert "incident 5 left out: none of its reports has a text" in done.stderr
+
+    index = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    encoder = Encoder.load(tiny_folder)
+    assert (index.ids.tolist(), index.titles, index.report_counts.tolist()) == ([9, 4], ["Nine", "Four"], [2, 1])
+    mean = (encoder.encode("w5 w6 w7").vector + encoder.encode("w8").vector) / 2
+    assert (index.vectors[0] - mean).abs().max() <= 1e-6
+    assert (index.vectors[1] - encoder.encode("w9").vector).abs().max() <= 1e-6
+    assert (index.encoder.fingerprint, index.source) == (encoder.fingerprint, "some.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "expected at least one incident that has a report with a text, got none"),
+        ('{"incident_id": 1, "title": "One", "reports": []}', "expected at least one incident"),
+        (
+            '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n{"incident_id": 2',
+            "line 2: expected an obj",
+        ),
+        (
+            '{"incident_id": "1", "title": "One", "reports": [{"text": "w5"}]}',
+            "line 1: expected an object with incident_id",
+        ),
+        (
+            '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n' * 2,
+            "ids to be positive and each to be there",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_used_leaves_the_old_index(
+    tiny_folder: Path, tmp_path: Path, content: str, message: str
+) -> None:
+    (tmp_path / "some.jsonl").write_text(content)
+    (tmp_path / "incident_cls.pt").write_text("the old one")
+    done = build(tmp_path / "some.jsonl", tiny_folder, tmp_path / "incident_cls.pt")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "incident_cls.pt").read_text() == "the old one"
+
+
+def test_a_damaged_model_leaves_the_old_index(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    (tmp_path / "model" / "config.json").unlink()
+    done = build(REPOSITORY / "sample" / "incidents.jsonl", tmp_path / "model", tmp_path / "incident_cls.pt")
+    assert done.returncode == 1
+    assert "config.json: missing" in done.stderr
+    assert not (tmp_path / "incident_cls.pt").exists()

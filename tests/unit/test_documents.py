@@ -1,0 +1,41 @@
+"""What the README says is so."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from incidents.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? *\|", README, flags=re.MULTILINE))
+    defaults = Settings.from_mapping({})
+    assert documented == {
+        field.name.upper() if field.name != "cache_folder" else "TRANSFORMERS_CACHE": str(
+            getattr(defaults, field.name) or ""
+        )
+        for field in dataclasses.fields(Settings)
+    }
+
+
+def test_the_readme_lists_the_targets_that_make_lists() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    described = re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.MULTILINE)
+    assert [f"make {target:<10} {text}" for target, text in described] == re.findall(
+        r"^make [a-z-]+ {2,}.*$", README, flags=re.MULTILINE
+    )
+
+
+def test_files_the_readme_names_exist() -> None:
+    for name in re.findall(r"`((?:inference|scripts|docs|sample)/[\w./-]*)`", README):
+        assert (REPOSITORY / name).exists(), name
+
+
+def test_dependencies_have_exact_versions() -> None:
+    files = ["inference/requirements.txt", "scripts/requirements.txt", "requirements-dev.txt", "scripts/minilm.lock"]
+    for file in files:
+        for line in (REPOSITORY / file).read_text().splitlines():
+            assert re.match(r"#|[\w-]+==[\d.]+( |$)", line), f"{file}: {line}"

@@ -1,0 +1,236 @@
+"""incident_cls.pt: ranking that can be checked in the head, and a file that is whole or refused."""
+
+import dataclasses
+import os
+import pickle
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from incidents.errors import InvalidIndexError, InvalidInputError
+from incidents.index import EncoderInfo, IncidentIndex
+from tiny import make_index
+
+ENCODER = EncoderInfo(name="by hand", revision="1", fingerprint="f" * 64, width=2, token_limit=10)
+
+
+@pytest.fixture
+def index() -> IncidentIndex:
+    """Vectors of different lengths at 0, 45, 90 and 180 degrees, and another at 45."""
+    vectors = {1: [5.0, 0.0], 2: [1.0, 1.0], 3: [0.0, 0.5], 4: [-2.0, 0.0], 7: [3.0, 3.0]}
+    return make_index({incident_id: torch.tensor(vector) for incident_id, vector in vectors.items()}, ENCODER)
+
+
+def ranked(index: IncidentIndex, vector: list[float], num: int) -> list[tuple[int, float]]:
+    matches = index.rank(torch.tensor(vector, dtype=torch.float64), num)
+    return [(match.incident_id, round(match.similarity, 6)) for match in matches]
+
+
+def test_similarity_is_the_cosine_and_of_equals_the_larger_id_is_first(index: IncidentIndex) -> None:
+    assert ranked(index, [10.0, 0.0], -1) == [(1, 1.0), (7, 0.707107), (2, 0.707107), (3, 0.0), (4, -1.0)]
+
+
+def test_a_tie_at_the_cut_goes_to_the_larger_id(index: IncidentIndex) -> None:
+    assert ranked(index, [1.0, 0.0], 2) == [(1, 1.0), (7, 0.707107)]
+    many = make_index({id_: torch.tensor([1.0, 1.0]) for id_ in range(1, 100)}, ENCODER)
+    assert [match.incident_id for match in many.rank(torch.tensor([1.0, 2.0]), 3)] == [99, 98, 97]
+
+
+@pytest.mark.parametrize(("num", "expected"), [(0, 0), (1, 1), (5, 5), (6, 5), (10**30, 5), (-1, 5), (-(10**30), 5)])
+def test_num_is_how_many_and_below_zero_is_all(index: IncidentIndex, num: int, expected: int) -> None:
+    assert len(index.rank(torch.tensor([1.0, 0.0]), num)) == expected
+
+
+def test_a_match_has_its_title_and_plain_numbers(index: IncidentIndex) -> None:
+    (match,) = index.rank(torch.tensor([0.0, 1.0]), 1)
+    assert (match.incident_id, match.similarity, match.title) == (3, 1.0, "Incident 3")
+    assert type(match.incident_id) is int
+    assert type(match.similarity) is float
+
+
+def test_similarity_never_leaves_its_range() -> None:
+    torch.manual_seed(0)
+    vectors = torch.randn(500, 768) * 10
+    encoder = dataclasses.replace(ENCODER, width=768)
+    index = make_index(dict(enumerate(vectors, start=1)), encoder)
+    for row in range(0, 500, 7):
+        (best,) = index.rank(vectors[row], 1)
+        assert best.incident_id == row + 1
+        assert 1.0 - 1e-6 <= best.similarity <= 1.0
+
+
+def test_the_ranking_is_that_of_double_precision() -> None:
+    """Also where one coordinate holds nearly all of the length, as in a real Longformer's vectors."""
+    torch.manual_seed(0)
+    vectors = torch.randn(2000, 768) * 0.1
+    vectors[:, 588] += 12.0
+    index = make_index(dict(enumerate(vectors, start=1)), dataclasses.replace(ENCODER, width=768))
+    query = vectors[17] + 0.05 * torch.randn(768)
+    exact = torch.nn.functional.cosine_similarity(vectors.double(), query.double().unsqueeze(0))
+    in_single_precision = torch.mv(vectors, query) / vectors.norm(dim=1)
+    assert not torch.equal(exact.argsort(), in_single_precision.argsort()), "the case is too easy"
+    for num in (10, 500, -1):
+        matches = index.rank(query, num)
+        assert [match.incident_id - 1 for match in matches] == exact.argsort(descending=True)[: len(matches)].tolist()
+        assert [match.similarity for match in matches] == pytest.approx(
+            exact.sort(descending=True).values[: len(matches)].tolist(), rel=0, abs=1e-14
+        )
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-308, 5e-324])
+def test_a_query_of_any_finite_length_is_ranked(index: IncidentIndex, scale: float) -> None:
+    assert ranked(index, [scale, 0.0], 1) == [(1, 1.0)]
+    assert ranked(index, index.query([0.0, scale]).tolist(), 1) == [(3, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([1.0], "expected an embedding of 2 numbers, got 1"),
+        ([], "expected an embedding of 2 numbers, got 0"),
+        ([1.0, 2.0, 3.0], "expected an embedding of 2 numbers, got 3"),
+        ([0.0, 0.0], "expected an embedding of finite numbers that are not all zero"),
+        ([0.0, -0.0], "not all zero"),
+        ([1.0, float("nan")], "finite"),
+        ([1.0, float("inf")], "finite"),
+    ],
+)
+def test_numbers_that_are_no_embedding_are_refused(index: IncidentIndex, numbers: list[float], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        index.query(numbers)
+
+
+# The file
+
+
+def test_what_is_saved_is_loaded(index: IncidentIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "incident_cls.pt")
+    loaded = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    for column in ("ids", "vectors", "report_counts"):
+        assert torch.equal(getattr(loaded, column), getattr(index, column))
+    for column in ("titles", "encoder", "source", "built_at"):
+        assert getattr(loaded, column) == getattr(index, column)
+    assert len(loaded) == 5
+    assert loaded.rank(torch.tensor([1.0, 0.5]), -1) == index.rank(torch.tensor([1.0, 0.5]), -1)
+
+
+def test_the_file_is_readable_without_this_project(index: IncidentIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "incident_cls.pt")
+    content = torch.load(tmp_path / "incident_cls.pt", weights_only=True)
+    assert set(content) == {
+        "format_version", "ids", "vectors", "report_counts", "titles", "encoder", "source", "built_at",
+    }  # fmt: skip
+    assert content["vectors"].tolist() == [[5.0, 0.0], [1.0, 1.0], [0.0, 0.5], [-2.0, 0.0], [3.0, 3.0]]
+    assert content["encoder"] == dataclasses.asdict(ENCODER)
+
+
+def test_a_saved_file_is_readable_by_others_and_leaves_nothing_beside_it(index: IncidentIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "incident_cls.pt")
+    index.save(tmp_path / "incident_cls.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
+    assert (tmp_path / "incident_cls.pt").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond 100 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_save_that_fails_leaves_the_old_file(
+    index: IncidentIndex, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    index.save(tmp_path / "incident_cls.pt")
+    before = (tmp_path / "incident_cls.pt").read_bytes()
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match="File too large"):
+        dataclasses.replace(index, source="a newer one").save(tmp_path / "incident_cls.pt")
+    assert (tmp_path / "incident_cls.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
+
+
+def test_a_save_into_a_missing_folder_says_so(index: IncidentIndex, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        index.save(tmp_path / "nowhere" / "incident_cls.pt")
+
+
+def test_a_file_cut_anywhere_is_refused(index: IncidentIndex, tmp_path: Path) -> None:
+    path = tmp_path / "incident_cls.pt"
+    index.save(path)
+    content = path.read_bytes()
+    for length in [*range(0, len(content), 13), len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(InvalidIndexError, match=r"incident_cls\.pt: damaged or foreign, expected an index"):
+            IncidentIndex.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidIndexError, match=r"incident_cls\.pt: missing; expected an index of known incidents"):
+        IncidentIndex.load(tmp_path / "incident_cls.pt")
+
+
+class Hostile:
+    """Unpickles by making a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))]
+)
+def test_code_in_a_file_is_not_run(tmp_path: Path, write: Callable[[Any, Path], object]) -> None:
+    write({"format_version": 1, "ids": Hostile(tmp_path / "made")}, tmp_path / "incident_cls.pt")
+    with pytest.raises(InvalidIndexError, match="damaged or foreign"):
+        IncidentIndex.load(tmp_path / "incident_cls.pt")
+    assert not (tmp_path / "made").exists()
+
+
+def wrong(**changes: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content | changes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: [torch.ones(2, 768), None], "expected a dict with a format_version, got list"),
+        (lambda _: {"ids": torch.ones(2)}, "expected a dict with a format_version, got dict"),
+        (wrong(format_version=2), "expected format version 1, got 2; build it anew"),
+        (wrong(surprise=1), "unexpected keyword argument 'surprise'"),
+        (lambda content: {key: value for key, value in content.items() if key != "titles"}, "missing .* 'titles'"),
+        (wrong(encoder=None), "of another kind"),
+        (wrong(encoder={"name": "x"}), "missing"),
+        (wrong(ids=torch.ones(5)), r"expected ids to be torch.int64 of shape \(5,\), got torch.float32"),
+        (wrong(ids=[1, 2, 3, 4, 5]), "expected ids to be torch.int64 .*, got list"),
+        (wrong(ids=torch.tensor([1, 2, 3, 4, 4])), "expected ids to be positive and each to be there once"),
+        (wrong(ids=torch.tensor([0, 2, 3, 4, 5])), "expected ids to be positive"),
+        (wrong(vectors=torch.ones(5, 3)), r"expected vectors to be .* \(5, 2\), got .* \(5, 3\)"),
+        (wrong(vectors=torch.ones(5, 2).half()), "got torch.float16"),
+        (wrong(vectors=torch.zeros(5, 2)), "expected every vector to be finite and not zero"),
+        (wrong(vectors=torch.full((5, 2), float("nan"))), "expected every vector to be finite"),
+        (wrong(vectors=torch.full((5, 2), 1e30)), "expected every vector to be finite"),
+        (wrong(report_counts=torch.zeros(5, dtype=torch.int64)), "expected every incident to have a report"),
+        (wrong(titles=["one"]), r"expected ids to be .* of shape \(1,\)"),
+        (wrong(titles=[1, 2, 3, 4, 5]), "expected titles to be strings"),
+        (wrong(built_at="yesterday"), "expected built_at to be a time in UTC, got 'yesterday'"),
+        (wrong(built_at="2026-01-02T03:04:05"), "expected built_at to be a time in UTC"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(
+    index: IncidentIndex, tmp_path: Path, change: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    path = tmp_path / "incident_cls.pt"
+    index.save(path)
+    torch.save(change(torch.load(path, weights_only=True)), path)
+    with pytest.raises(InvalidIndexError, match=message):
+        IncidentIndex.load(path)

@@ -1,0 +1,85 @@
+"""Settings, and where the store looks for model and index."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from incidents import store
+from incidents.encoder import Encoder
+from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.index import IncidentIndex
+from incidents.settings import IMAGE_FOLDER, Settings
+
+
+def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
+    assert Settings.from_mapping({}) == Settings(
+        model_path=None,
+        index_path=None,
+        cache_folder=None,
+        model_dir="model",
+        model_filename="model.safetensors",
+        incidents_filename="incident_cls.pt",
+        max_text_characters=200_000,
+    )
+    assert (IMAGE_FOLDER / "similar.py").is_file()
+
+
+def test_settings_are_read_from_the_environment() -> None:
+    environment = {
+        "MODEL_PATH": "/a/model",
+        "INDEX_PATH": "/an/index.pt",
+        "TRANSFORMERS_CACHE": "/a/cache",
+        "MODEL_DIR": "other",
+        "MODEL_FILENAME": "weights.safetensors",
+        "INCIDENTS_FILENAME": "other.pt",
+        "MAX_TEXT_CHARACTERS": "7",
+    }
+    assert Settings.from_mapping(environment) == Settings(
+        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 7
+    )
+    assert Settings.from_mapping(dict.fromkeys(environment, "")) == Settings.from_mapping({})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣"])
+def test_a_number_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(ValueError, match=f"MAX_TEXT_CHARACTERS to be a positive whole number, got '{value}'"):
+        Settings.from_mapping({"MAX_TEXT_CHARACTERS": value})
+
+
+def test_model_and_index_are_found_on_the_cache(
+    configure: Callable[..., None], tiny_folder: Path, tiny_encoder: Encoder, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
+    (tmp_path / "model").symlink_to(tiny_folder)
+    tiny_index.save(tmp_path / "model" / "found.pt")
+    configure(TRANSFORMERS_CACHE=tmp_path, INCIDENTS_FILENAME="found.pt")
+    assert store.encoder().fingerprint == tiny_encoder.fingerprint
+    assert len(store.index(built_with=store.encoder())) == 4
+    assert store.encoder() is store.encoder()
+    assert store.index() is store.index()
+
+
+def test_what_is_on_neither_cache_nor_image_is_named(configure: Callable[..., None], tmp_path: Path) -> None:
+    configure(TRANSFORMERS_CACHE=tmp_path, MODEL_DIR="no-model", INCIDENTS_FILENAME="no-index.pt")
+    with pytest.raises(InvalidModelError, match=r"no-model/model\.safetensors: missing; expected a model folder"):
+        store.encoder()
+    with pytest.raises(InvalidIndexError, match=r"no-model/no-index\.pt: missing"):
+        store.index()
+
+
+def test_importing_a_handler_loads_nothing_and_needs_neither_transformers_nor_numpy() -> None:
+    program = """
+import sys
+sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
+import similar
+from incidents import store
+assert "tokenizers" not in sys.modules
+assert store.encoder.cache_info().currsize == 0
+assert similar.handler({"text": "w5"}, None)["statusCode"] == 503
+"""
+    environment = {"PYTHONPATH": str(IMAGE_FOLDER), "MODEL_PATH": "/nowhere"}
+    command = [sys.executable, "-W", "error::UserWarning", "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

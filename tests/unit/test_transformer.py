@@ -1,0 +1,119 @@
+"""The computation itself, against `transformers` with the same random weights."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from incidents.model_folder import read_config, read_weights
+from incidents.transformer import ATTENTION_BLOCK_TOKENS, Transformer
+from tiny import N_TOKENS, make_model
+
+TOLERANCE = 1e-5
+MAXIMUM = 2 * ATTENTION_BLOCK_TOKENS + 44
+"""Longest sequence of the models here, in tokens: three blocks of windowed attention."""
+
+
+def load(folder: Path) -> Transformer:
+    config = read_config(folder)
+    return Transformer(config, read_weights(folder, config))
+
+
+def sequence(length: int) -> list[int]:
+    return [0, *random.Random(length).choices(range(4, N_TOKENS), k=length - 1)]
+
+
+@torch.inference_mode()
+def expected(model: PreTrainedModel, tokens: list[int]) -> Tensor:
+    output: Tensor = model(torch.tensor([tokens])).last_hidden_state[0]
+    return output
+
+
+# No window of 2: LongformerModel itself fails with it.
+MODELS: dict[str, dict[str, Any]] = {
+    "bert": {"max_position_embeddings": MAXIMUM},
+    "roberta": {"max_position_embeddings": MAXIMUM + 2},
+    "longformer, window 4": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 4},
+    "longformer, window 10": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 10},
+    "longformer, window 64": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 64},
+    "longformer, window 256": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 256},
+    "longformer, windows 4, 32 and 8": {"max_position_embeddings": MAXIMUM + 2, "attention_window": [4, 32, 8]},
+    "longformer, windows 64, 4 and 16": {"max_position_embeddings": MAXIMUM + 2, "attention_window": [64, 4, 16]},
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transformer, Any]:
+    folder = tmp_path_factory.mktemp("model")
+    model = make_model(folder, request.param.partition(",")[0], **MODELS[request.param])
+    return load(folder), model
+
+
+def test_every_length_gives_the_vector_of_transformers(models: tuple[Transformer, Any]) -> None:
+    transformer, model = models
+    for length in range(1, MAXIMUM + 1):
+        tokens = sequence(length)
+        (output,) = transformer([tokens])
+        assert output.shape == (1, 32)
+        assert (output[0] - expected(model, tokens)[0]).abs().max() <= TOLERANCE, f"{length} tokens"
+
+
+def test_a_batch_gives_the_vectors_of_its_sequences_alone(models: tuple[Transformer, Any]) -> None:
+    transformer, model = models
+    lengths = [1, 7, MAXIMUM, 2, 130, 40, ATTENTION_BLOCK_TOKENS]
+    outputs = transformer([sequence(length) for length in lengths])
+    for length, output in zip(lengths, outputs, strict=True):
+        assert (output - transformer([sequence(length)])[0]).abs().max() <= TOLERANCE
+        assert (output[0] - expected(model, sequence(length))[0]).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "longformer"])
+def test_with_mean_pooling_every_position_is_computed(model_type: str, tmp_path: Path) -> None:
+    model = make_model(tmp_path, model_type, **({"attention_window": 8} if model_type == "longformer" else {}))
+    write_mean_pooling(tmp_path)
+    transformer = load(tmp_path)
+    for length in (1, 2, 17, 40):
+        tokens = sequence(length)
+        (output,) = transformer([tokens])
+        assert output.shape == (length, 32)
+        assert (output - expected(model, tokens)).abs().max() <= TOLERANCE
+
+
+def write_mean_pooling(folder: Path) -> None:
+    (folder / "modules.json").write_text(
+        '[{"type": "models.Transformer", "path": ""}, {"type": "models.Pooling", "path": "1_Pooling"}]'
+    )
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+
+
+@pytest.mark.parametrize("model_type", ["roberta", "longformer"])
+def test_a_padding_token_inside_a_text_has_the_position_transformers_gives_it(model_type: str, tmp_path: Path) -> None:
+    model = make_model(tmp_path, model_type, **({"attention_window": 8} if model_type == "longformer" else {}))
+    tokens = [0, 10, 1, 11, 1, 1, 12, 2]
+    assert (load(tmp_path)([tokens])[0][0] - expected(model, tokens)[0]).abs().max() <= TOLERANCE
+
+
+def test_tokens_beyond_the_reach_of_all_layers_change_nothing(tmp_path: Path) -> None:
+    make_model(tmp_path, "longformer", attention_window=[8, 4, 2])
+    transformer = load(tmp_path)
+    reach = 4 + 2 + 1
+    tokens = sequence(40)
+    (output,) = transformer([tokens])
+    assert torch.equal(output, transformer([tokens[: reach + 1] + tokens[:-9:-1]])[0])
+    changed = tokens.copy()
+    changed[reach] = 4 + (changed[reach] - 3) % 50
+    assert not torch.equal(output, transformer([changed])[0]), "the last token within reach must matter"
+
+
+def test_names_with_the_prefix_of_a_checkpoint_are_found(tmp_path: Path) -> None:
+    make_model(tmp_path, "longformer", attention_window=8)
+    before = load(tmp_path)([sequence(20)])[0]
+    path = tmp_path / "model.safetensors"
+    save_file({f"longformer.{name}": weight for name, weight in load_file(path).items()}, path)
+    assert torch.equal(load(tmp_path)([sequence(20)])[0], before)
