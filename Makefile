@@ -6,6 +6,8 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 MODEL := models/minilm
 INDEX := $(MODEL)/incident_cls.pt
+# Whatever decides what is in an index; with another of these, the old one may be refused.
+INDEX_IS_MADE_BY := $(wildcard inference/incidents/*.py scripts/sources/*.py) scripts/build_index.py
 
 # PyTorch's own index has builds without CUDA, which is gigabytes smaller on Linux. Empty it to use the default index.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -14,8 +16,7 @@ TORCH := $(shell grep ^torch== inference/requirements.txt)
 # Taken as they were typed: make would expand a $ in them, and a shell would read quotes and backticks.
 override TEXT := $(value TEXT)
 override NUM := $(value NUM)
-override JSON := $(value JSON)
-export TEXT NUM JSON
+export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,7 +26,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
-	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $${JSON:+--json}
+	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
 
 model: $(MODEL)/manifest.json ## Fetch the embedded model
 
@@ -46,23 +47,23 @@ fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 clean: ## Remove what was installed, fetched and built
 	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(INDEX): sample/incidents.jsonl $(MODEL)/manifest.json
+$(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 	@$(RUN) scripts/build_index.py
 
 $(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
 	@$(RUN) scripts/fetch_model.py
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	@echo 'Installing what tests and checks need'
+	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
-	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB'
+	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB' >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \
-		echo 'No answer from $(TORCH_INDEX); taking torch from where pip takes everything else')
+		echo 'Taking torch from where pip takes everything else' >&2)
 	@$(PIP) --requirement inference/requirements.txt --requirement scripts/requirements.txt
-	@echo '$(CURDIR)/inference' > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/inference.pth"
+	@cd $(VENV)/lib/python3*/site-packages && echo ../../../../inference > inference.pth
 	@touch $@

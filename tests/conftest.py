@@ -1,6 +1,5 @@
 """The tiny model and index that most tests share, and the service pointed at them."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,16 @@ from incidents.encoder import Encoder
 from incidents.index import EncoderInfo, IncidentIndex
 from incidents.settings import settings
 from tiny import make_index, make_model
+
+SETTINGS = (
+    "MODEL_PATH",
+    "INDEX_PATH",
+    "TRANSFORMERS_CACHE",
+    "MODEL_DIR",
+    "MODEL_FILENAME",
+    "INCIDENTS_FILENAME",
+    "MAX_TEXT_CHARACTERS",
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +48,8 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """A function that starts the service afresh with an environment: configure(MODEL_PATH=…, INDEX_PATH=…)."""
 
     def start(**environment: str | Path) -> None:
-        for key in [key for key in os.environ if key.startswith(("MODEL_", "INDEX_", "INCIDENTS_", "TRANSFORMERS_"))]:
-            monkeypatch.delenv(key)
+        for key in SETTINGS:
+            monkeypatch.delenv(key, raising=False)
         for key, value in environment.items():
             monkeypatch.setenv(key, str(value))
         forget()

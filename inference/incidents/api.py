@@ -18,11 +18,12 @@ STATUSES: Final[dict[type[Exception], int]] = {
     InvalidModelError: 503,
     InvalidIndexError: 503,
 }
-"""Every other error is unforeseen and answered with 500."""
+"""Every error that is none of these is unforeseen and answered with 500."""
 
 RETRY_AFTER_SECONDS: Final = 30
 
-logger = Logger(service="similar-incidents", stream=sys.stderr)
+# The level is set here, as a LOG_LEVEL that was meant for another program would stop the import.
+logger = Logger(service="similar-incidents", level="INFO", stream=sys.stderr)
 
 
 def endpoint(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Any, Any], dict[str, Any]]:
@@ -35,27 +36,27 @@ def endpoint(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Any, Any]
     @wraps(answer)
     def handler(event: Any, context: Any) -> dict[str, Any]:
         warnings: list[str] = []
-        status, headers = 200, {"Content-Type": "application/json"}
         try:
             body = answer(Request(event, warnings))
+            return _proxy_answer(200, {"warnings": warnings} | body)
         except Exception as error:
-            status = STATUSES.get(type(error), 500)
-            body = {"msg": str(error)}
+            status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+            message = str(error)
             if status == 503:
-                logger.error(str(error), path=str(getattr(error, "path", "")))
-                headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+                logger.warning(message, path=str(getattr(error, "path", "")), cause=repr(error.__cause__))
             elif status == 500:
                 request_id = getattr(context, "aws_request_id", None) or str(uuid4())
                 logger.exception("unforeseen error", request_id=request_id)
-                body = {"msg": f"Unforeseen error; please report it with the request id {request_id}."}
-        envelope = {
-            "isBase64Encoded": False,
-            "statusCode": status,
-            "headers": headers,
-            "multiValueHeaders": {},
-            "body": {"warnings": warnings} | body,
-        }
-        text = json.dumps(envelope, allow_nan=False)
-        return {"isBase64Encoded": False, "statusCode": status, "headers": headers, "body": text}
+                message = f"Unforeseen error; please report it with the request id {request_id}."
+            return _proxy_answer(status, {"warnings": warnings, "msg": message})
 
     return handler
+
+
+def _proxy_answer(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    answer = {"isBase64Encoded": False, "statusCode": status, "headers": headers}
+    envelope = answer | {"multiValueHeaders": {}, "body": body}
+    return answer | {"body": json.dumps(envelope, allow_nan=False)}

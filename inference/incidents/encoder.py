@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from incidents.errors import InvalidInputError, InvalidModelError
-from incidents.model_folder import WEIGHTS_FILENAME, ModelConfig, read_config, read_provenance, read_weights
+from incidents.model_folder import MIN_TOKENS, ModelConfig, read_config, read_provenance, read_weights
 from incidents.text import PREPARATION, prepare
 from incidents.transformer import Transformer
 
@@ -46,24 +46,24 @@ class Encoder:
     is given no global_attention_mask.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, weights_filename: str) -> None:
+        self._weights_path = folder / weights_filename
         self._config = read_config(folder)
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
-        self._weights = read_weights(folder, self._config)
+        self._weights = read_weights(self._weights_path, self._config)
         self._transformer = Transformer(self._config, self._weights)
         self.name, self.revision = read_provenance(folder)
         self.width = self._config.width
         self.token_limit = self._config.token_limit
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load a Hugging Face model folder: config.json, tokenizer.json, model.safetensors.
+    def load(cls, folder: Path, weights_filename: str = "model.safetensors") -> Self:
+        """Load a Hugging Face model folder: config.json, tokenizer.json and the weights.
 
         Raises:
             InvalidModelError: a file is missing, damaged or of a kind that is not known.
         """
-        return cls(folder)
+        return cls(folder, weights_filename)
 
     def encode(self, text: str) -> Embedding:
         """Embed one text.
@@ -89,11 +89,12 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits that two encoders share if, and in practice only if, they give the same vectors.
+        """64 hex digits that differ between encoders whose vectors must not be compared.
 
-        SHA-256 of the configuration, the preparation of texts, the tokenizer, and of every weight its vectors (biases,
-        layer norms) whole and its matrices by their first and last rows: no two trained models agree in all of these,
-        and reading every row would cost a cold start more than the first text does.
+        SHA-256 of the configuration, the preparation of texts, the tokenizer's file, and of the weights the biases and
+        layer norms whole and the first and last row of every matrix: no two trained models agree in all of these, and
+        reading every row would cost a cold start more than its first text does. So a file that was damaged further
+        in keeps its fingerprint; `verify_files` finds that.
         """
         digest = hashlib.sha256()
         digest.update(json.dumps([PREPARATION, asdict(self._config)], sort_keys=True).encode())
@@ -104,10 +105,10 @@ class Encoder:
         return digest.hexdigest()
 
     def _tokenize(self, text: str) -> list[int]:
-        prepared = prepare(text)
-        if not prepared:
+        sequence = list(self._tokenizer.encode(prepare(text)).ids)
+        if len(sequence) < MIN_TOKENS:
             raise InvalidInputError("expected a text, got one of which nothing is left in ASCII without whitespace")
-        return list(self._tokenizer.encode(prepared).ids)
+        return sequence
 
     def _truncate(self, sequence: list[int]) -> list[int]:
         """Cut to the token limit as tokenizers do: the closing special token stays."""
@@ -117,8 +118,8 @@ class Encoder:
         """Shape: (1 or seq_len, width) -> (width,), for each sequence. CLS is the mean over the one row there is."""
         for output in outputs:
             vector = output.mean(dim=0)
-            if not vector.isfinite().all():
-                raise InvalidModelError(self._folder / WEIGHTS_FILENAME, "damaged, gave a vector that is not finite")
+            if not vector.isfinite().all() or not vector.any():
+                raise InvalidModelError(self._weights_path, "damaged, gave a vector that is all zero or not finite")
             yield F.normalize(vector, dim=0) if self._config.normalized else vector
 
 
@@ -138,15 +139,19 @@ def _read_tokenizer(path: Path, config: ModelConfig) -> tuple[Tokenizer, bytes]:
     """The tokenizer, set to neither cut nor pad, and the SHA-256 of its file."""
     if not path.is_file():
         raise InvalidModelError(path, "missing; expected the tokenizer as the tokenizers library saves it")
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         tokenizer = Tokenizer.from_buffer(content)
+        tokenizer.no_truncation()  # some files ship with their training's limits
+        tokenizer.no_padding()
+        probe = tokenizer.encode("a")
     except Exception as error:  # the library raises plain Exception and ValueError
-        raise InvalidModelError(path, f"damaged, expected a tokenizer: {error}") from error
-    if (size := tokenizer.get_vocab_size(with_added_tokens=True)) > config.vocab_size:
-        raise InvalidModelError(path, f"expected at most the model's {config.vocab_size} tokens, got {size}")
-    if (added := tokenizer.num_special_tokens_to_add(is_pair=False)) != 2:
-        raise InvalidModelError(path, f"expected one special token before and one after a text, got {added}")
-    tokenizer.no_truncation()  # some files ship with their training's limits
-    tokenizer.no_padding()
+        raise InvalidModelError(path, "damaged or unreadable, expected a tokenizer") from error
+    largest = max(*probe.ids, *tokenizer.get_vocab(with_added_tokens=True).values())
+    if largest >= config.vocab_size:
+        raise InvalidModelError(
+            path, f"expected tokens below the model's vocab_size {config.vocab_size}, got {largest}"
+        )
+    if [i for i, special in enumerate(probe.special_tokens_mask) if special] != [0, len(probe) - 1]:
+        raise InvalidModelError(path, f"expected one special token before and one after a text, got {probe.tokens}")
     return tokenizer, hashlib.sha256(content).digest()

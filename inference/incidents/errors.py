@@ -18,8 +18,8 @@ class InvalidFileError(Exception):
     """
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path.parent.name}/{path.name}: {problem}")
-        self.path = path
+        self.path = path.absolute()
+        super().__init__(f"{self.path.parent.name}/{self.path.name}: {problem}")
 
 
 class InvalidModelError(InvalidFileError):

@@ -3,10 +3,10 @@
 import heapq
 import io
 import os
-import pickle
 import tempfile
+import zipfile
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -61,10 +61,12 @@ class IncidentIndex:
 
     def __post_init__(self) -> None:
         n_incidents = len(self.titles) if isinstance(self.titles, list) else 0
+        _check("at least one incident", n_incidents > 0)
         _check_tensor("ids", self.ids, torch.int64, (n_incidents,))
         _check_tensor("report_counts", self.report_counts, torch.int64, (n_incidents,))
         _check_tensor("vectors", self.vectors, torch.float32, (n_incidents, self.encoder.width))
-        _check("titles to be strings", all(isinstance(title, str) for title in self.titles))
+        texts = [*self.titles, self.source, self.encoder.name, self.encoder.revision, self.encoder.fingerprint]
+        _check("titles, source and the encoder's name to be strings", all(isinstance(text, str) for text in texts))
         _check("ids to be positive and each to be there once", len(set(self.ids.tolist())) == n_incidents)
         _check("ids to be positive and each to be there once", bool((self.ids > 0).all()))
         _check("every incident to have a report", bool((self.report_counts > 0).all()))
@@ -73,6 +75,29 @@ class IncidentIndex:
         _check("every vector to be finite and not zero", bool(usable.all()))
         _check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
         object.__setattr__(self, "_inverse_lengths", inverse_lengths)
+
+    @classmethod
+    def from_reports(
+        cls, vectors: dict[int, list[Tensor]], titles: dict[int, str], encoder: EncoderInfo, source: str
+    ) -> Self:
+        """Give every incident the plain mean of its reports' vectors.
+
+        Shape: vectors has for each incident id one or more of (width,).
+
+        Raises:
+            ValueError: the parts do not fit together.
+        """
+        _check("every incident to have a report", all(vectors.values()))
+        _check("at least one incident", bool(vectors))
+        return cls(
+            ids=torch.tensor(list(vectors)),
+            vectors=torch.stack([torch.stack(reports).mean(dim=0) for reports in vectors.values()]),
+            report_counts=torch.tensor([len(reports) for reports in vectors.values()]),
+            titles=[titles[incident_id] for incident_id in vectors],
+            encoder=encoder,
+            source=source,
+            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
 
     def __len__(self) -> int:
         """How many incidents there are."""
@@ -109,8 +134,8 @@ class IncidentIndex:
 
         approximate = torch.mv(self.vectors, query.float()) * self._inverse_lengths
         # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths (Higham, Accuracy and
-        # Stability of Numerical Algorithms, section 3.1), on either side of the cut.
-        margin = (self.encoder.width + 4) * torch.finfo(torch.float32).eps
+        # Stability of Numerical Algorithms, section 3.1). There are two, the product and the length, on either side.
+        margin = (2 * self.encoder.width + 8) * torch.finfo(torch.float32).eps
         rows = (approximate >= approximate.topk(num, sorted=False).values.min() - margin).nonzero().squeeze(1)
         candidates = zip(self._cosines(rows, query).tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
         best = heapq.nlargest(num, candidates)
@@ -157,16 +182,20 @@ class IncidentIndex:
         if not path.is_file():
             raise InvalidIndexError(path, "missing; expected an index of known incidents")
         try:
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:  # torch.load does not look at the checksums
+                    raise zipfile.BadZipFile("a checksum is wrong")
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, LookupError) as error:
+        except Exception as error:  # damaged content can make the unpickler raise anything
             raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
         if not isinstance(content, dict) or "format_version" not in content:
             raise InvalidIndexError(path, f"expected a dict with a format_version, got {type(content).__name__}")
-        if (version := content.pop("format_version")) != FORMAT_VERSION:
+        version = content.pop("format_version")
+        if type(version) is not int or version != FORMAT_VERSION:
             raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it anew")
         try:
             return cls(**content | {"encoder": EncoderInfo(**content["encoder"])})
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # so can tensors of an unknown kind
             raise InvalidIndexError(path, f"of another kind: {error}") from error
 
 

@@ -4,6 +4,7 @@ The layout is that of `transformers` (config.json, model.safetensors) with the f
 where a model is pooled or cut in its own way (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from torch import Tensor
 from incidents.errors import InvalidModelError
 
 MODEL_TYPES = ("bert", "roberta", "longformer")
-WEIGHTS_FILENAME = "model.safetensors"
+WEIGHT_TYPES = ("F32", "F64", "F16", "BF16")
 MANIFEST_FILENAME = "manifest.json"
+MIN_TOKENS = 3
+"""The special tokens around a text and one of the text."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def read_config(folder: Path) -> ModelConfig:
     config = _read_json_object(path)
     if (model_type := config.get("model_type")) not in MODEL_TYPES:
         raise InvalidModelError(path, f"expected model_type to be one of {', '.join(MODEL_TYPES)}, got {model_type!r}")
-    for key, known, default in (("hidden_act", "gelu", None), ("position_embedding_type", "absolute", "absolute")):
-        if (value := config.get(key, default)) != known:
+    for key, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute"), ("is_decoder", False)):
+        if (value := config.get(key, known)) != known:
             raise InvalidModelError(path, f"expected {key} to be {known!r}, got {value!r}")
 
     n_layers = _positive_int(path, config, "num_hidden_layers")
@@ -66,13 +69,17 @@ def read_config(folder: Path) -> ModelConfig:
     width = _positive_int(path, config, "hidden_size")
     if width % n_heads:
         raise InvalidModelError(path, f"expected hidden_size {width} to be a multiple of the {n_heads} attention heads")
-    if not isinstance(eps := config.get("layer_norm_eps"), float):
-        raise InvalidModelError(path, f"expected layer_norm_eps to be a float, got {eps!r}")
+    eps = config.get("layer_norm_eps")
+    if not isinstance(eps, float) or not 0 < eps < 1:
+        raise InvalidModelError(path, f"expected layer_norm_eps to be a float between 0 and 1, got {eps!r}")
+    vocab_size = _positive_int(path, config, "vocab_size")
     padding_token = config.get("pad_token_id", 0 if model_type == "bert" else 1)
-    if not isinstance(padding_token, int) or padding_token < 0:
-        raise InvalidModelError(path, f"expected pad_token_id to be a token id, got {padding_token!r}")
+    if type(padding_token) is not int or not 0 <= padding_token < vocab_size:
+        raise InvalidModelError(path, f"expected pad_token_id to be below {vocab_size}, got {padding_token!r}")
     n_positions = _positive_int(path, config, "max_position_embeddings")
     usable_positions = n_positions if model_type == "bert" else n_positions - padding_token - 1
+    if usable_positions < MIN_TOKENS:
+        raise InvalidModelError(path, f"expected max_position_embeddings for {MIN_TOKENS} tokens, got {n_positions}")
     pooling, normalized = _read_pooling(folder)
     return ModelConfig(
         model_type=str(model_type),
@@ -80,28 +87,27 @@ def read_config(folder: Path) -> ModelConfig:
         n_heads=n_heads,
         width=width,
         intermediate_width=_positive_int(path, config, "intermediate_size"),
-        vocab_size=_positive_int(path, config, "vocab_size"),
+        vocab_size=vocab_size,
         n_positions=n_positions,
         n_token_types=_positive_int(path, config, "type_vocab_size"),
         layer_norm_eps=eps,
         padding_token=padding_token,
-        reach=_reach(path, config, n_layers) if model_type == "longformer" else (None,) * n_layers,
+        reach=_reach(path, config, n_layers, n_positions) if model_type == "longformer" else (None,) * n_layers,
         pooling=pooling,
         normalized=normalized,
         token_limit=_read_token_limit(folder, usable_positions),
     )
 
 
-def read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
+def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
     """Map the weights of a model folder into memory; float32 ones are not read before they are used.
 
-    Names are those of `transformers` without the prefix some checkpoints put before them ("bert.", "longformer.").
+    Tensor names are those of `transformers` without the prefix that some checkpoints put before them ("bert.").
     Tensors the encoder has no use for, such as a pooler, are left in the file.
 
     Raises:
-        InvalidModelError: the file is missing or damaged, or a tensor is missing or has another shape.
+        InvalidModelError: the file is missing or damaged, or a tensor is missing or of another shape or type.
     """
-    path = folder / WEIGHTS_FILENAME
     if not path.is_file():
         raise InvalidModelError(path, "missing; expected the model's weights as safetensors")
     weights = {}
@@ -111,14 +117,19 @@ def read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
             prefix = f"{config.model_type}."
             if not any(name.startswith(prefix) for name in stored):
                 prefix = ""
+            if any(name.startswith(f"{prefix}encoder.layer.{config.n_layers}.") for name in stored):
+                raise InvalidModelError(path, f"expected the {config.n_layers} layers of config.json, got more")
             for name, shape in _weight_shapes(config).items():
                 if prefix + name not in stored:
                     raise InvalidModelError(path, f"lacks the tensor {name} of shape {shape}")
-                if (found := tuple(file.get_slice(prefix + name).get_shape())) != shape:
+                header = file.get_slice(prefix + name)
+                if (found := tuple(header.get_shape())) != shape:
                     raise InvalidModelError(path, f"expected {name} to have shape {shape}, got {found}")
+                if (dtype := header.get_dtype()) not in WEIGHT_TYPES:
+                    raise InvalidModelError(path, f"expected {name} to be of {', '.join(WEIGHT_TYPES)}, got {dtype}")
                 weights[name] = file.get_tensor(prefix + name).to(torch.float32)
     except (SafetensorError, OSError) as error:
-        raise InvalidModelError(path, f"damaged, expected a safetensors file: {error}") from error
+        raise InvalidModelError(path, "damaged or unreadable, expected a safetensors file") from error
     return weights
 
 
@@ -129,6 +140,24 @@ def read_provenance(folder: Path) -> tuple[str, str]:
         return folder.name, ""
     manifest = _read_json_object(path)
     return str(manifest.get("name", folder.name)), str(manifest.get("revision", ""))
+
+
+def verify_files(folder: Path) -> None:
+    """Compare the files of a model folder with the sha256 in its manifest; without a manifest there is nothing to do.
+
+    Raises:
+        InvalidModelError: a file is missing or has another sha256.
+    """
+    path = folder / MANIFEST_FILENAME
+    if not path.is_file():
+        return
+    for name, expected in _read_json_object(path).get("files", {}).items():
+        if not (folder / name).is_file():
+            raise InvalidModelError(folder / name, f"missing; expected the file with sha256 {expected}")
+        with (folder / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            raise InvalidModelError(folder / name, f"expected sha256 {expected}, got {found}; fetch the model again")
 
 
 def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -157,15 +186,15 @@ def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _reach(path: Path, config: dict[str, Any], n_layers: int) -> tuple[int, ...]:
+def _reach(path: Path, config: dict[str, Any], n_layers: int, n_positions: int) -> tuple[int, ...]:
     """Half of each layer's attention_window, which counts both sides; one number stands for all layers."""
     value = config.get("attention_window")
     windows: list[Any] = value if isinstance(value, list) else [value] * n_layers
-    if len(windows) != n_layers or not all(isinstance(w, int) and w > 0 and w % 2 == 0 for w in windows):
+    if len(windows) != n_layers or not all(type(w) is int and w > 0 and w % 2 == 0 for w in windows):
         raise InvalidModelError(
             path, f"expected attention_window to be an even number or a list of {n_layers} of them, got {value!r}"
         )
-    return tuple(window // 2 for window in windows)
+    return tuple(min(window // 2, n_positions) for window in windows)
 
 
 def _read_pooling(folder: Path) -> tuple[Literal["cls", "mean"], bool]:
@@ -203,14 +232,16 @@ def _read_token_limit(folder: Path, usable_positions: int) -> int:
     limit = options.get("max_seq_length")
     if limit is None:
         return usable_positions
-    if not isinstance(limit, int) or not 2 < limit <= usable_positions:
-        raise InvalidModelError(path, f"expected max_seq_length to be from 3 to {usable_positions}, got {limit!r}")
+    if type(limit) is not int or not MIN_TOKENS <= limit <= usable_positions:
+        raise InvalidModelError(
+            path, f"expected max_seq_length to be from {MIN_TOKENS} to {usable_positions}, got {limit!r}"
+        )
     return limit
 
 
 def _positive_int(path: Path, config: dict[str, Any], key: str) -> int:
     value = config.get(key)
-    if not isinstance(value, int) or value < 1:
+    if type(value) is not int or value < 1:
         raise InvalidModelError(path, f"expected {key} to be a positive number, got {value!r}")
     return value
 
@@ -227,5 +258,5 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise InvalidModelError(path, "missing; expected a file of a Hugging Face model folder") from error
-    except (OSError, ValueError) as error:
-        raise InvalidModelError(path, f"damaged, expected JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidModelError(path, "damaged or unreadable, expected JSON") from error

@@ -66,10 +66,13 @@ class Request:
         return [_finite_number(position, value) for position, value in enumerate(embed)]
 
     def num(self) -> int:
-        """How many incidents to give; below 0 means all. What is not a whole number gives a warning and 3."""
+        """How many incidents to give; below 0 means all. What is not a whole number gives a warning and 3.
+
+        The first place that has the field counts, whatever is in it.
+        """
         num = next(iter(self._values("num")), DEFAULT_NUM)
-        if isinstance(num, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,4000}\s*", num):  # int() takes 4,300 digits
-            num = int(num)
+        if isinstance(num, str) and (whole := re.fullmatch("[+-]?[0-9]{1,4000}", num.strip())):  # int() takes 4,300
+            num = int(whole[0])
         if not isinstance(num, int) or isinstance(num, bool):
             self.warnings.append(f'Provided value for "num" invalid, using default of {DEFAULT_NUM}.')
             return DEFAULT_NUM

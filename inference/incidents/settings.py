@@ -18,13 +18,13 @@ class Settings:
     model_path: Path | None
     """MODEL_PATH: the model folder, outright."""
     index_path: Path | None
-    """INDEX_PATH: the index file, outright."""
+    """INDEX_PATH: the index file, outright; else it is looked for in the model folder."""
     cache_folder: Path | None
     """TRANSFORMERS_CACHE: the mounted file system that may hold a newer model or index than the image."""
     model_dir: str
     """MODEL_DIR: the model folder's name, in the cache and in the image."""
     model_filename: str
-    """MODEL_FILENAME: the file whose presence makes a folder a model folder."""
+    """MODEL_FILENAME: the weights in the model folder; a folder without them is passed over."""
     incidents_filename: str
     """INCIDENTS_FILENAME: the index file's name, inside the model folder of the encoder that it was built with."""
     max_text_characters: int

@@ -21,7 +21,10 @@ def encoder() -> "Encoder":
     """
     from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
-    return Encoder.load(_model_folder())
+    for folder in (folders := _model_folders()):
+        if (folder / settings().model_filename).is_file():
+            return Encoder.load(folder, settings().model_filename)
+    raise InvalidModelError(folders[-1] / settings().model_filename, "missing; expected the weights of a model")
 
 
 def index(built_with: "Encoder | None" = None) -> IncidentIndex:
@@ -45,23 +48,15 @@ def _index() -> IncidentIndex:
     return IncidentIndex.load(_index_path())
 
 
-def _model_folder() -> Path:
-    if (path := settings().model_path) is not None:
-        return path
-    folders = [root / settings().model_dir for root in _roots()]
-    for folder in folders:
-        if (folder / settings().model_filename).is_file():
-            return folder
-    raise InvalidModelError(folders[-1] / settings().model_filename, "missing; expected a model folder")
-
-
 def _index_path() -> Path:
     if (path := settings().index_path) is not None:
         return path
-    paths = [root / settings().model_dir / settings().incidents_filename for root in _roots()]
+    paths = [folder / settings().incidents_filename for folder in _model_folders()]
     return next((path for path in paths if path.is_file()), paths[-1])
 
 
-def _roots() -> list[Path]:
-    """The cache before the image: what was put there is newer."""
-    return [root for root in (settings().cache_folder, IMAGE_FOLDER) if root]
+def _model_folders() -> list[Path]:
+    """Where to look, in this order: what was put on the cache is newer than what is in the image."""
+    if (path := settings().model_path) is not None:
+        return [path]
+    return [root / settings().model_dir for root in (settings().cache_folder, IMAGE_FOLDER) if root]

@@ -27,15 +27,17 @@ def read_incidents(path: Path) -> Iterator[Incident]:
         for number, line in enumerate(lines, start=1):
             try:
                 yield _incident(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: expected an object with incident_id (number), title (string) and reports "
-                    f"(list of objects with a text), got something else: {error!r}"
+                    f"{path}, line {number}: expected an object with incident_id (positive whole number), title "
+                    f"(string) and reports (list of objects with a text), got something else: {error!r}"
                 ) from error
 
 
 def _incident(fields: dict[str, Any]) -> Incident:
     incident_id, title, texts = fields["incident_id"], fields["title"], [report["text"] for report in fields["reports"]]
-    if not isinstance(incident_id, int) or not isinstance(title, str) or not all(isinstance(t, str) for t in texts):
-        raise TypeError("a field is of another type")
+    if type(incident_id) is not int or not 0 < incident_id < 2**63:
+        raise TypeError(f"incident_id is {incident_id!r}")
+    if not isinstance(title, str) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("title or a text is of another type")
     return Incident(incident_id, title, tuple(texts))

@@ -39,6 +39,13 @@ def embed(tiny_encoder: Encoder) -> list[float]:
     return numbers
 
 
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr(api.logger.registered_handler, "stream", stream)
+    return stream
+
+
 # Where fields are found
 
 
@@ -110,7 +117,19 @@ def test_an_embedding_needs_no_model(configure: Callable[..., None], embed: list
 
 @pytest.mark.parametrize(
     ("num", "expected"),
-    [(1, 1), ("2", 2), (" 2 ", 2), ("+2", 2), (3, 3), (4, 4), (5, 4), ("99999999999999999999", 4), (-1, 4), ("-7", 4)],
+    [
+        (1, 1),
+        ("2", 2),
+        (" 2 ", 2),
+        ("+2", 2),
+        ("\x1c2\n", 2),
+        (3, 3),
+        (4, 4),
+        (5, 4),
+        ("99999999999999999999", 4),
+        (-1, 4),
+        ("-7", 4),
+    ],
 )
 def test_num_is_how_many(num: Any, expected: int) -> None:
     for event in ({"text": "w6", "num": num}, post({"text": "w6", "num": num})):
@@ -122,7 +141,9 @@ def test_without_num_there_are_three() -> None:
     assert len(ask({"text": "w6"})[1]["similar"]) == 3
 
 
-@pytest.mark.parametrize("num", ["", "three", "1.0", 1.0, True, None, [], {}, "0x3", "٣", "1_0", "9" * 5000])
+@pytest.mark.parametrize(
+    "num", ["", "three", "1.0", 1.0, True, None, [], {}, "0x3", "٣", "1_0", "9" * 5000, "+", "\x1c2_", "1 2"]
+)
 def test_a_num_that_is_no_whole_number_gives_three_and_a_warning(num: Any) -> None:
     status, body = ask({"text": "w6", "num": num})
     assert (status, len(body["similar"])) == (200, 3)
@@ -257,7 +278,7 @@ def check_unavailable(answer: dict[str, Any], message: str) -> None:
 
 def test_without_a_model_the_answer_is_503(configure: Callable[..., None], tmp_path: Path) -> None:
     configure(MODEL_PATH=tmp_path, INDEX_PATH=tmp_path / "incident_cls.pt")
-    check_unavailable(similar.handler({"text": "w6"}, None), "config.json: missing")
+    check_unavailable(similar.handler({"text": "w6"}, None), "model.safetensors: missing")
 
 
 def test_without_an_index_the_answer_is_503(configure: Callable[..., None], tiny_folder: Path, tmp_path: Path) -> None:
@@ -267,12 +288,13 @@ def test_without_an_index_the_answer_is_503(configure: Callable[..., None], tiny
 
 
 def test_a_damaged_index_is_answered_with_503_and_mended_without_a_restart(
-    configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
+    configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path, log: io.StringIO
 ) -> None:
     path = tmp_path / "damaged.pt"
     path.write_bytes(b"PK")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=path)
     check_unavailable(similar.handler({"text": "w6"}, None), "damaged or foreign")
+    assert json.loads(log.getvalue())["path"] == str(path)
     tiny_index.save(path)
     assert ask({"text": "w6"})[0] == 200
 
@@ -285,14 +307,8 @@ def test_an_index_of_another_encoder_is_answered_with_503_for_a_text(
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "other.pt")
     answer = similar.handler({"text": "w6"}, None)
     check_unavailable(answer, "got one built with another 2 (000000000000)")
+    assert str(tmp_path) not in answer["body"]
     assert ask({"embed": EMBED})[0] == 200
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(api.logger.registered_handler, "stream", stream)
-    return stream
 
 
 class Context:

@@ -1,5 +1,6 @@
 """The commands a person types, as real processes."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -76,6 +77,35 @@ def test_a_text_comes_from_an_argument_a_file_standard_input_or_the_environment(
     assert json.loads(answers.pop())["similar"][0]["incident_id"] == 60
 
 
+def test_a_title_is_printed_as_it_is(tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path) -> None:
+    titles = ["Chatbot [/b] leak", "[red]red[/red] :robot:", "é", "[link=x]"]
+    dataclasses.replace(tiny_index, titles=titles).save(tmp_path / "index.pt")
+    done = ask("w6", "--num=-1", "--model", tiny_folder, "--index", tmp_path / "index.pt", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    for title in ("Chatbot [/b] leak", "[red]red[/red] :robot:", "\\xe9", "[link=x]"):
+        assert title in done.stdout
+
+
+def test_without_results_there_is_no_table(tiny_service: tuple[str, ...]) -> None:
+    done = ask("w6", "--num", "0", *tiny_service)
+    assert done.stdout.splitlines()[0].startswith("Note: No incidents returned")
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_an_unusable_setting_is_named(tiny_service: tuple[str, ...]) -> None:
+    done = ask("w6", *tiny_service, MAX_TEXT_CHARACTERS="many")
+    assert done.returncode == 2
+    assert "expected MAX_TEXT_CHARACTERS to be a positive whole number, got 'many'" in done.stderr
+
+
+def test_an_unusable_index_is_named_once(tiny_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.pt").write_text("no index")
+    done = ask("w6", "--model", tiny_folder, "--index", tmp_path / "index.pt", LOG_LEVEL="nonsense")
+    assert done.returncode == 1
+    assert done.stderr.endswith("index.pt: damaged or foreign, expected an index of known incidents\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_warnings_stand_above_the_table(tiny_service: tuple[str, ...]) -> None:
     done = ask("w6", "--num", "many", *tiny_service)
     assert done.stdout.startswith('Note: Provided value for "num" invalid, using default of 3.')
@@ -99,12 +129,10 @@ def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[s
 
 @pytest.mark.parametrize("where", ["argument", "environment"])
 def test_make_hands_on_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
-    index = tmp_path / "incident_cls.pt"
-    index.touch()
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import os; print(os.environ[\"TEXT\"])'\n")
     python.chmod(0o755)
-    make = ["make", "--silent", "similar", f"RUN={python}", f"INDEX={index}"]
+    make = ["make", "--silent", "--old-file=models/minilm/incident_cls.pt", "similar", f"RUN={python}"]
     done = run(*make, f"TEXT={NASTY}") if where == "argument" else run(*make, TEXT=NASTY)
     assert (done.returncode, done.stdout, done.stderr) == (0, NASTY + "\n", "")
 
@@ -147,7 +175,7 @@ def test_an_incidents_vector_is_the_mean_of_its_reports(tiny_folder: Path, tmp_p
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "expected at least one incident that has a report with a text, got none"),
+        ("", "expected at least one incident"),
         ('{"incident_id": 1, "title": "One", "reports": []}', "expected at least one incident"),
         (
             '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n{"incident_id": 2',
@@ -155,11 +183,11 @@ def test_an_incidents_vector_is_the_mean_of_its_reports(tiny_folder: Path, tmp_p
         ),
         (
             '{"incident_id": "1", "title": "One", "reports": [{"text": "w5"}]}',
-            "line 1: expected an object with incident_id",
+            "line 1: expected an object with incident_id (pos",
         ),
         (
             '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n' * 2,
-            "ids to be positive and each to be there",
+            "expected every incident once, got these more often: [1]",
         ),
     ],
 )

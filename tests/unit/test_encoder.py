@@ -1,5 +1,6 @@
 """From text to embedding: tokens, limits, pooling, the fingerprint, and folders that are not what they should be."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -9,10 +10,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
 from incidents.encoder import Encoder
 from incidents.errors import InvalidInputError, InvalidModelError
+from incidents.model_folder import verify_files
 from tiny import make_model
 
 TOLERANCE = 1e-5
@@ -81,9 +85,9 @@ def test_a_text_without_content_is_refused(tiny_encoder: Encoder, text: str) -> 
         tiny_encoder.encode(text)
 
 
-def test_pooling_normalisation_and_limit_follow_sentence_transformers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kinds", [("Transformer", "Pooling"), ("Transformer", "Pooling", "Normalize")])
+def test_pooling_normalisation_and_limit_follow_sentence_transformers(tmp_path: Path, kinds: tuple[str, ...]) -> None:
     model = make_model(tmp_path, "bert")
-    kinds = ("Transformer", "Pooling", "Normalize")
     modules = [{"type": f"sentence_transformers.models.{kind}", "path": f"1_{kind}"} for kind in kinds]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     (tmp_path / "1_Pooling").mkdir()
@@ -93,7 +97,8 @@ def test_pooling_normalisation_and_limit_follow_sentence_transformers(tmp_path: 
     embedding = Encoder.load(tmp_path).encode(" ".join(["w9"] * 20))
     with torch.inference_mode():
         mean = model(torch.tensor([[0] + [9] * 8 + [2]])).last_hidden_state[0].mean(dim=0)
-    assert (embedding.vector - mean / mean.norm()).abs().max() <= TOLERANCE
+    expected = mean / mean.norm() if "Normalize" in kinds else mean
+    assert (embedding.vector - expected).abs().max() <= TOLERANCE
     assert embedding.tokens_used == 10
 
 
@@ -181,9 +186,9 @@ def test_a_missing_file_is_named(folder: Path, file: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("config.json", r"config\.json: damaged, expected JSON"),
-        ("tokenizer.json", r"tokenizer\.json: damaged, expected a tokenizer"),
-        ("model.safetensors", r"model\.safetensors: damaged, expected a safetensors file"),
+        ("config.json", r"config\.json: damaged or unreadable, expected JSON"),
+        ("tokenizer.json", r"tokenizer\.json: damaged or unreadable, expected a tokenizer"),
+        ("model.safetensors", r"model\.safetensors: damaged or unreadable, expected a safetensors file"),
     ],
 )
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.5, 0.99])
@@ -203,8 +208,16 @@ def test_a_truncated_file_is_named(folder: Path, file: str, message: str, fracti
         ({"num_attention_heads": 5}, "expected hidden_size 32 to be a multiple of the 5 attention heads"),
         ({"num_hidden_layers": 0}, "expected num_hidden_layers to be a positive number, got 0"),
         ({"vocab_size": None}, "expected vocab_size to be a positive number, got None"),
-        ({"layer_norm_eps": "small"}, "expected layer_norm_eps to be a float, got 'small'"),
-        ({"pad_token_id": -1}, "expected pad_token_id to be a token id, got -1"),
+        ({"num_attention_heads": True}, "expected num_attention_heads to be a positive number, got True"),
+        ({"num_hidden_layers": 2, "attention_window": 8}, "expected the 2 layers of config.json, got more"),
+        ({"num_hidden_layers": 4, "attention_window": 8}, "lacks the tensor encoder.layer.3"),
+        ({"is_decoder": True}, "expected is_decoder to be False, got True"),
+        ({"layer_norm_eps": "small"}, "expected layer_norm_eps to be a float between 0 and 1, got 'small'"),
+        ({"layer_norm_eps": float("inf")}, "got inf"),
+        ({"layer_norm_eps": -1.0}, "got -1.0"),
+        ({"pad_token_id": -1}, "expected pad_token_id to be below 60, got -1"),
+        ({"pad_token_id": 60}, "expected pad_token_id to be below 60, got 60"),
+        ({"max_position_embeddings": 4}, "expected max_position_embeddings for 3 tokens, got 4"),
         ({"attention_window": 7}, "expected attention_window to be an even number or a list of 3 of them, got 7"),
         ({"attention_window": [8, 8]}, r"got \[8, 8\]"),
         ({"attention_window": 0}, "got 0"),
@@ -231,21 +244,74 @@ def test_a_missing_tensor_is_named(folder: Path) -> None:
         Encoder.load(folder)
 
 
-def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder: Path) -> None:
+def test_a_tokenizer_with_tokens_the_model_does_not_know_is_refused(folder: Path) -> None:
     edit(folder / "config.json", vocab_size=50)
-    with pytest.raises(InvalidModelError, match="expected at most the model's 50 tokens, got 60"):
+    with pytest.raises(InvalidModelError, match="expected tokens below the model's vocab_size 50, got 59"):
         Encoder.load(folder)
 
 
-def test_a_tokenizer_without_special_tokens_is_refused(folder: Path) -> None:
-    edit(folder / "tokenizer.json", post_processor=None)
-    with pytest.raises(InvalidModelError, match="expected one special token before and one after a text, got 0"):
+@pytest.mark.parametrize("template", ["$A", "$A </s> </s>", "<s> </s> $A", "<s> <s> $A </s>"])
+def test_a_tokenizer_with_other_special_tokens_is_refused(folder: Path, template: str) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    processor = TemplateProcessing(single=template, special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer.post_processor = processor
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with pytest.raises(InvalidModelError, match="expected one special token before and one after a text, got"):
         Encoder.load(folder)
 
 
-def test_weights_that_are_not_numbers_are_found_out(folder: Path) -> None:
-    edit_weights(folder, lambda weights: weights["encoder.layer.2.output.dense.bias"].fill_(float("nan")))
-    with pytest.raises(InvalidModelError, match="gave a vector that is not finite"):
+def test_weights_of_another_type_are_named(folder: Path) -> None:
+    name = "encoder.layer.1.output.dense.weight"
+    edit_weights(folder, lambda weights: weights.update({name: weights[name].to(torch.int8)}))
+    with pytest.raises(InvalidModelError, match=f"expected {name} to be of F32, F64, F16, BF16, got I8"):
+        Encoder.load(folder)
+
+
+def test_a_deeply_nested_configuration_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(InvalidModelError, match="damaged or unreadable, expected JSON"):
+        Encoder.load(folder)
+
+
+def test_messages_name_no_folder_but_the_last(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    with pytest.raises(InvalidModelError) as raised:
+        Encoder.load(folder)
+    assert str(raised.value) == "model/config.json: damaged or unreadable, expected JSON"
+    assert raised.value.path == folder / "config.json"
+
+
+# The manifest
+
+
+def write_manifest(folder: Path) -> None:
+    names = ("config.json", "tokenizer.json", "model.safetensors")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps({"name": "tiny", "revision": "1", "files": files}))
+
+
+def test_files_as_in_the_manifest_pass(folder: Path) -> None:
+    verify_files(folder)
+    write_manifest(folder)
+    verify_files(folder)
+
+
+def test_damage_that_the_fingerprint_does_not_see_is_found_with_the_manifest(folder: Path) -> None:
+    write_manifest(folder)
+    edit_weights(folder, lambda weights: weights["embeddings.word_embeddings.weight"][30].zero_())
+    with pytest.raises(InvalidModelError, match=r"model\.safetensors: expected sha256 \w+, got \w+; fetch the model"):
+        verify_files(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InvalidModelError, match=r"model\.safetensors: missing"):
+        verify_files(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
+def test_weights_that_give_no_vector_are_found_out(folder: Path, value: float) -> None:
+    names = ("encoder.layer.2.output.LayerNorm.weight", "encoder.layer.2.output.LayerNorm.bias")
+    edit_weights(folder, lambda weights: [weights[name].fill_(value) for name in names])
+    with pytest.raises(InvalidModelError, match="gave a vector that is all zero or not finite"):
         Encoder.load(folder).encode("w5")
 
 

