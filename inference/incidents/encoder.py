@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import torch
@@ -52,6 +53,7 @@ class Encoder:
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
         self._weights = read_weights(self._weights_path, self._config)
         self._transformer = Transformer(self._config, self._weights)
+        self._one_at_a_time = Lock()
         self.name, self.revision = read_provenance(folder)
         self.width = self._config.width
         self.token_limit = self._config.token_limit
@@ -81,7 +83,8 @@ class Encoder:
         """
         sequences = [self._tokenize(text) for text in texts]
         used = [self._truncate(sequence) for sequence in sequences]
-        vectors = [vector for batch in _batches(used) for vector in self._pool(self._transformer(batch))]
+        with self._one_at_a_time:
+            vectors = [vector for batch in _batches(used) for vector in self._pool(self._transformer(batch))]
         return [
             Embedding(vector, tokens=len(sequence), tokens_used=len(kept))
             for sequence, kept, vector in zip(sequences, used, vectors, strict=True)

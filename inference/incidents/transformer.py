@@ -1,5 +1,6 @@
 """The stack of layers that BERT, RoBERTa and Longformer share, computed only where its result is needed."""
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from incidents.model_folder import ModelConfig
 
-ATTENTION_BLOCK_TOKENS = 128
+ATTENTION_BLOCK_TOKENS = 64
 """Queries that share one slice of keys in windowed attention: few enough to waste little of the slice."""
 
 
@@ -34,6 +35,20 @@ class _Layer(NamedTuple):
     output_norm: _LayerNorm
 
 
+class _Scratch:
+    """Memory that is kept from layer to layer and from call to call: fresh memory costs a page fault every 4 KiB."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Tensor] = {}
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """The memory of that name, in that shape, with whatever was left in it."""
+        size = math.prod(shape)
+        if name not in self._kept or self._kept[name].numel() < size:
+            self._kept[name] = torch.empty(size)
+        return self._kept[name][:size].view(shape)
+
+
 class Transformer:
     """A post-layer-norm transformer encoder (Vaswani et al. 2017) in float32, without dropout.
 
@@ -43,6 +58,8 @@ class Transformer:
     Of each sequence only the rows are computed that can still reach a pooled position. With CLS pooling the last
     layer gives row 0 alone, the layer below the rows within the last layer's reach of it, and so on down: a cone.
     With mean pooling, or layers of unlimited reach, the same rule keeps every row.
+
+    One call at a time: calls share their scratch memory.
     """
 
     def __init__(self, config: ModelConfig, weights: dict[str, Tensor]) -> None:
@@ -51,6 +68,7 @@ class Transformer:
         self._positions = weights["embeddings.position_embeddings.weight"]
         self._token_type = weights["embeddings.token_type_embeddings.weight"][0]
         self._embedding_norm = _LayerNorm(weights["embeddings.LayerNorm.weight"], weights["embeddings.LayerNorm.bias"])
+        self._scratch = _Scratch()
         self._layers = [_layer(weights, f"encoder.layer.{index}.") for index in range(config.n_layers)]
         self._bands = {reach: _band(reach) for reach in set(config.reach) if reach is not None}
 
@@ -91,40 +109,57 @@ class Transformer:
     def _apply(self, layer: _Layer, reach: int | None, hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
         """Shape: (sum of lengths, width) -> (sum of kept, width)."""
         rows = _leading(hidden, lengths, kept)
-        queries = torch.split(self._heads(rows, layer.query), kept)
-        keys = torch.split(self._heads(hidden, layer.key), lengths)
-        values = torch.split(self._heads(hidden, layer.value), lengths)
-        attended = torch.cat([self._attend(reach, *qkv) for qkv in zip(queries, keys, values, strict=True)])
-        rows = self._normalize(rows + F.linear(attended, *layer.attention_output), layer.attention_norm)
-        expanded = F.gelu(F.linear(rows, *layer.intermediate))
-        return self._normalize(rows + F.linear(expanded, *layer.output), layer.output_norm)
+        queries = torch.split(self._project("queries", rows, layer.query), kept)
+        keys = torch.split(self._project("keys", hidden, layer.key), lengths)
+        values = torch.split(self._project("values", hidden, layer.value), lengths)
+        attended = self._scratch.take("attended", *rows.shape)
+        for sequence in zip(queries, keys, values, torch.split(attended, kept), strict=True):
+            self._attend(reach, *sequence)
+        rows = self._add_and_normalize(rows, attended, layer.attention_output, layer.attention_norm)
+        expanded = torch.ops.aten.gelu_(self._project("expanded", rows, layer.intermediate))
+        return self._add_and_normalize(rows, expanded, layer.output, layer.output_norm)
 
-    def _heads(self, hidden: Tensor, projection: _Linear) -> Tensor:
-        """Shape: (n_tokens, width) -> (n_tokens, n_heads, width / n_heads)."""
-        return F.linear(hidden, *projection).view(len(hidden), self._config.n_heads, -1)
+    def _project(self, name: str, inputs: Tensor, linear: _Linear) -> Tensor:
+        """Shape: (n_rows, inputs) -> (n_rows, outputs), in the scratch memory of that name."""
+        outputs = self._scratch.take(name, len(inputs), len(linear.bias))
+        return torch.addmm(linear.bias, inputs, linear.weight.t(), out=outputs)
 
-    def _attend(self, reach: int | None, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Attention of a sequence's leading rows; within `reach` to each side, in blocks, where that is limited.
+    def _add_and_normalize(self, residual: Tensor, inputs: Tensor, linear: _Linear, norm: _LayerNorm) -> Tensor:
+        """Shape: residual (n_rows, width), inputs (n_rows, any) -> (n_rows, width)."""
+        sums = torch.add(residual, linear.bias, out=self._scratch.take("sums", *residual.shape))
+        return self._normalize(sums.addmm_(inputs, linear.weight.t()), norm)
 
-        Shape: queries (n_queries, n_heads, head_width), keys and values (n_keys, n_heads, head_width)
-            -> (n_queries, width).
+    def _attend(self, reach: int | None, queries: Tensor, keys: Tensor, values: Tensor, output: Tensor) -> None:
+        """Attention of a sequence's leading rows, a block of them at a time, into `output`.
+
+        Shape: queries and output (n_queries, width), keys and values (n_keys, width).
         """
         n_queries, n_keys = len(queries), len(keys)
-        queries, keys, values = (tensor.transpose(0, 1).unsqueeze(0) for tensor in (queries, keys, values))
-        if reach is None or n_keys <= reach + 1:
-            blocks = [F.scaled_dot_product_attention(queries, keys, values)]
-        else:
-            blocks = []
-            for start, stop in pairwise([*range(0, n_queries, ATTENTION_BLOCK_TOKENS), n_queries]):
+        queries, keys, values, output = (self._heads(tensor) for tensor in (queries, keys, values, output))
+        for start, stop in pairwise([*range(0, n_queries, ATTENTION_BLOCK_TOKENS), n_queries]):
+            if reach is None or n_keys <= reach + 1:
+                first, last, mask = 0, n_keys, None
+            else:
                 first, last = max(0, start - reach), min(n_keys, stop + reach)
                 offset = start - reach  # the key that the band's column 0 stands for
                 mask = self._bands[reach][: stop - start, first - offset : last - offset]
-                blocks.append(
-                    F.scaled_dot_product_attention(
-                        queries[:, :, start:stop], keys[:, :, first:last], values[:, :, first:last], attn_mask=mask
-                    )
-                )
-        return torch.cat([block.squeeze(0).transpose(0, 1).flatten(1) for block in blocks])
+            scores = self._scratch.take("scores", self._config.n_heads, stop - start, last - first)
+            torch.baddbmm(
+                scores if mask is None else mask,
+                queries[:, start:stop],
+                keys[:, first:last].transpose(1, 2),
+                beta=0 if mask is None else 1,
+                alpha=queries.shape[2] ** -0.5,
+                out=scores,
+            )
+            torch.softmax(scores, dim=2, out=scores)
+            # Not straight into the output: its rows lie apart, which slows the product more than a copy costs.
+            block = self._scratch.take("block", self._config.n_heads, stop - start, queries.shape[2])
+            output[:, start:stop] = torch.bmm(scores, values[:, first:last], out=block)
+
+    def _heads(self, rows: Tensor) -> Tensor:
+        """A view of the same memory. Shape: (n_rows, width) -> (n_heads, n_rows, width / n_heads)."""
+        return rows.view(len(rows), self._config.n_heads, -1).transpose(0, 1)
 
     def _normalize(self, hidden: Tensor, norm: _LayerNorm) -> Tensor:
         return F.layer_norm(hidden, norm.weight.shape, *norm, eps=self._config.layer_norm_eps)

@@ -15,8 +15,8 @@ from incidents.transformer import ATTENTION_BLOCK_TOKENS, Transformer
 from tiny import N_TOKENS, make_model
 
 TOLERANCE = 1e-5
-MAXIMUM = 2 * ATTENTION_BLOCK_TOKENS + 44
-"""Longest sequence of the models here, in tokens: three blocks of windowed attention."""
+MAXIMUM = 4 * ATTENTION_BLOCK_TOKENS + 44
+"""Longest sequence of the models here, in tokens: five blocks of attention."""
 
 
 def load(folder: Path) -> Transformer:
