@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from incidents.threads import available_cpus
+
 IMAGE_FOLDER = Path(__file__).resolve().parents[1]
 """Where the Lambda scripts are: /function in the image, inference/ in a checkout."""
 
@@ -27,6 +29,8 @@ class Settings:
     """MODEL_FILENAME: the weights in the model folder; a folder without them is passed over."""
     incidents_filename: str
     """INCIDENTS_FILENAME: the index file's name, inside the model folder of the encoder that it was built with."""
+    encoder_threads: int
+    """ENCODER_THREADS: threads to compute with; by default as many as there are CPUs, see `available_cpus`."""
     max_text_characters: int
     """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens, ten times what Longformer reads."""
 
@@ -51,6 +55,7 @@ class Settings:
             model_dir=get("MODEL_DIR", "model"),
             model_filename=get("MODEL_FILENAME", "model.safetensors"),
             incidents_filename=get("INCIDENTS_FILENAME", "incident_cls.pt"),
+            encoder_threads=_positive_int("ENCODER_THREADS", get("ENCODER_THREADS", str(available_cpus(environment)))),
             max_text_characters=_positive_int("MAX_TEXT_CHARACTERS", get("MAX_TEXT_CHARACTERS", "200000")),
         )
 

@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.settings import IMAGE_FOLDER, settings
@@ -19,6 +21,7 @@ def encoder() -> "Encoder":
     Raises:
         InvalidModelError: there is no usable model folder.
     """
+    torch.set_num_threads(settings().encoder_threads)
     from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
     for folder in (folders := _model_folders()):
@@ -45,6 +48,7 @@ def index(built_with: "Encoder | None" = None) -> IncidentIndex:
 
 @cache
 def _index() -> IncidentIndex:
+    torch.set_num_threads(settings().encoder_threads)
     return IncidentIndex.load(_index_path())
 
 

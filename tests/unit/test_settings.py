@@ -1,6 +1,7 @@
 """Settings, and where the store looks for model and index."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -8,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from incidents import store
 from incidents.encoder import Encoder
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.settings import IMAGE_FOLDER, Settings
+from incidents.threads import available_cpus
 
 
 def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
@@ -24,6 +27,7 @@ def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
         model_dir="model",
         model_filename="model.safetensors",
         incidents_filename="incident_cls.pt",
+        encoder_threads=available_cpus({}),
         max_text_characters=200_000,
     )
     assert (IMAGE_FOLDER / "similar.py").is_file()
@@ -37,18 +41,53 @@ def test_settings_are_read_from_the_environment() -> None:
         "MODEL_DIR": "other",
         "MODEL_FILENAME": "weights.safetensors",
         "INCIDENTS_FILENAME": "other.pt",
+        "ENCODER_THREADS": "3",
         "MAX_TEXT_CHARACTERS": "7",
     }
     assert Settings.from_mapping(environment) == Settings(
-        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 7
+        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 3, 7
     )
     assert Settings.from_mapping(dict.fromkeys(environment, "")) == Settings.from_mapping({})
 
 
+@pytest.mark.parametrize("key", ["MAX_TEXT_CHARACTERS", "ENCODER_THREADS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣"])
-def test_a_number_that_is_none_is_named(value: str) -> None:
-    with pytest.raises(ValueError, match=f"MAX_TEXT_CHARACTERS to be a positive whole number, got '{value}'"):
-        Settings.from_mapping({"MAX_TEXT_CHARACTERS": value})
+def test_a_number_that_is_none_is_named(key: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"{key} to be a positive whole number, got '{value}'"):
+        Settings.from_mapping({key: value})
+
+
+@pytest.mark.parametrize(
+    ("quota", "megabytes", "expected"),
+    [
+        ("max 100000", None, 4),
+        ("250000 100000", None, 2),
+        ("50000 100000", None, 1),
+        ("max 100000", "1768", 1),
+        ("max 100000", "3538", 2),
+        ("max 100000", "10240", 4),
+        ("150000 100000", "10240", 1),
+        (None, None, 4),
+    ],
+)
+def test_there_are_as_many_threads_as_whole_cpus(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str | None, megabytes: str | None, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    if quota:
+        (tmp_path / "cpu.max").write_text(quota)
+    environment = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": megabytes} if megabytes else {}
+    assert available_cpus(environment, tmp_path / "cpu.max") == expected
+
+
+def test_the_number_of_threads_is_that_of_the_setting(
+    configure: Callable[..., None], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    configure(MODEL_PATH=tiny_folder, ENCODER_THREADS="7")
+    store.encoder()
+    assert used == [7]
 
 
 def test_model_and_index_are_found_on_the_cache(
