@@ -20,7 +20,7 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix clean
+.PHONY: help similar model index test check fix bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1)
+	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
 clean: ## Remove what was installed, fetched and built
 	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache

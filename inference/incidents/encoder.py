@@ -52,7 +52,7 @@ class Encoder:
         self._config = read_config(folder)
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
         self._weights = read_weights(self._weights_path, self._config)
-        self._transformer = Transformer(self._config, self._weights)
+        self.transformer = Transformer(self._config, self._weights)
         self._one_at_a_time = Lock()
         self.name, self.revision = read_provenance(folder)
         self.width = self._config.width
@@ -84,7 +84,7 @@ class Encoder:
         sequences = [self._tokenize(text) for text in texts]
         used = [self._truncate(sequence) for sequence in sequences]
         with self._one_at_a_time:
-            vectors = [vector for batch in _batches(used) for vector in self._pool(self._transformer(batch))]
+            vectors = [vector for batch in _batches(used) for vector in self._pool(self.transformer(batch))]
         return [
             Embedding(vector, tokens=len(sequence), tokens_used=len(kept))
             for sequence, kept, vector in zip(sequences, used, vectors, strict=True)

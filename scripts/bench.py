@@ -1,0 +1,298 @@
+"""Measure encoding, a cold start, ranking and loading, each side by side with a reference that does it the usual way.
+
+The model has the configuration of allenai/longformer-base-4096 and random weights: neither speed nor exactness depends
+on the values. What is compared takes turns within one run, so that a machine that is slow for a while is slow for both.
+A ratio is the reference's median over this project's: above 1, this project is faster or smaller.
+"""
+
+import argparse
+import ast
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
+from torch.nn import functional as F
+from transformers import LongformerConfig, LongformerModel
+
+from bench_report import machine, plot, report
+from defaults import INDEX_FILENAME, REPOSITORY
+from incidents.encoder import Encoder
+from incidents.index import EncoderInfo, IncidentIndex
+from incidents.settings import settings
+
+LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)
+INCIDENTS = (178, 1550, 10_000, 100_000, 1_000_000)
+LOOP_INCIDENTS = 10_000
+"""More incidents than this the Python loop does not get: it takes some 20 seconds for a million."""
+MATRIX = 4096
+"""Rows and columns of the matrices whose product shows the machine's own rate."""
+MATRIX_BOUND = 257
+"""Tokens from which the rate of matrix products is the bound, not the reading of the weights."""
+COLD_TOKENS = (1000, 4096)
+"""Lengths of the text of a cold start: a usual report in the AI Incident Database, and the longest that is read."""
+WIDTH, INTERMEDIATE, LAYERS, REACH = 768, 3072, 12, 256
+SEED = 0
+TOLERANCE = 1e-5
+"""Largest difference to transformers' vectors that rounding may cause."""
+
+COLD_OURS = """
+import sys
+import similar
+answer = similar.handler({"text": sys.stdin.read()}, None)
+assert answer["statusCode"] == 200, answer
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
+"""
+COLD_REFERENCE = """
+import os, sys
+import torch
+from transformers import LongformerModel, PreTrainedTokenizerFast
+folder = os.environ["MODEL_PATH"]
+model = LongformerModel.from_pretrained(folder, add_pooling_layer=False).eval()
+tokenizer = PreTrainedTokenizerFast(tokenizer_file=folder + "/tokenizer.json")
+index = torch.load(os.environ["INDEX_PATH"], weights_only=True)
+with torch.inference_mode():
+    vector = model(**tokenizer(sys.stdin.read(), return_tensors="pt")).last_hidden_state[0, 0]
+torch.nn.functional.cosine_similarity(index["vectors"], vector.unsqueeze(0)).topk(3)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
+"""
+COLD_TORCH = """
+import torch
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
+"""
+Row = dict[str, Any]
+
+
+def main() -> int:
+    """Run the command line; the exit status is 1 when the encoder's vectors are not those of transformers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repetitions, in under a minute")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "bench", metavar="FOLDER")
+    arguments = parser.parse_args()
+    torch.manual_seed(SEED)
+    torch.set_num_threads(settings().encoder_threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_model(folder)
+        write_index(folder, 178)
+        results: dict[str, Any] = {
+            "machine": machine(),
+            "encode": bench_encode(folder, (16, 128, 512) if arguments.quick else LENGTHS, arguments.quick),
+            "cold start": bench_cold_start(
+                folder, COLD_TOKENS[: 1 if arguments.quick else None], 2 if arguments.quick else 5
+            ),
+            "rank": bench_rank(INCIDENTS[: 3 if arguments.quick else None]),
+            "load": bench_load(folder),
+        }
+    report(results)
+    if (worst := max(row["max difference"] for row in results["encode"])) > TOLERANCE:
+        print(f"The encoder differs from transformers by {worst}, more than {TOLERANCE}", file=sys.stderr)
+        return 1
+    if not arguments.quick:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        (arguments.output / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+        plot(results, arguments.output / "latency.png")
+    return 0
+
+
+def take_turns(repetitions: int, **contestants: Callable[[], object]) -> dict[str, list[float]]:
+    """Seconds of every repetition of every contestant, after one that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for repetition in range(repetitions + 1):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            if repetition:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summarise(seconds: dict[str, list[float]]) -> Row:
+    """Medians and spreads in milliseconds."""
+    row: Row = {}
+    for name, values in seconds.items():
+        row[f"{name} ms"] = statistics.median(values) * 1e3
+        row[f"{name} spread ms"] = [min(values) * 1e3, max(values) * 1e3]
+    return row
+
+
+def bench_encode(folder: Path, lengths: tuple[int, ...], quick: bool) -> list[Row]:
+    """Token ids to CLS vector, against LongformerModel, and against what bounds it.
+
+    A long text is bound by the rate of matrix products, a short one by reading every weight of a layer once.
+    """
+    reference = LongformerModel.from_pretrained(folder, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
+    transformer = Encoder.load(folder).transformer
+    matrix = torch.randn(MATRIX, MATRIX)
+    needed = [weight for name, weight in reference.named_parameters() if "encoder" in name and "global" not in name]
+
+    def read_weights() -> list[torch.Tensor]:
+        return [weight.sum() for weight in needed]
+
+    rows = []
+    for length in lengths:
+        tokens = [0, *torch.randint(4, 50_000, (length - 2,)).tolist(), 2]
+        repetitions = 2 if quick else 9 if length <= 1000 else 5
+        with torch.inference_mode():
+            ours = partial(transformer, [tokens])
+            theirs = partial(reference, torch.tensor([tokens]))
+            difference = (ours()[0][0] - theirs().last_hidden_state[0, 0]).abs().max().item()
+            row: Row = {"tokens": length, **summarise(take_turns(repetitions, ours=ours, transformers=theirs))}
+            row["ratio"] = row["transformers ms"] / row["ours ms"]
+            row["max difference"] = difference
+            if length < MATRIX_BOUND:
+                floor = summarise(take_turns(repetitions, ours=ours, reading=read_weights))
+                row["reading weights ms"] = floor["reading ms"]
+                row["of reading weights"] = floor["reading ms"] / floor["ours ms"]
+            else:
+                rate = summarise(take_turns(repetitions, ours=ours, mm=partial(torch.mm, matrix, matrix)))
+                row["of the mm rate"] = (operations(length) / rate["ours ms"]) / (2 * MATRIX**3 / rate["mm ms"])
+        rows.append(row)
+    return rows
+
+
+def operations(length: int) -> int:
+    """Multiplications and additions that the cone of a text of `length` tokens needs."""
+    needed = [min(length, 1 + REACH * (LAYERS - layer)) for layer in range(LAYERS + 1)]
+    total = 0
+    for inputs, outputs in pairwise(needed):
+        pairs = sum(min(inputs, row + REACH + 1) - max(0, row - REACH) for row in range(outputs))
+        total += 2 * WIDTH * (2 * inputs * WIDTH + 2 * outputs * WIDTH + 2 * outputs * INTERMEDIATE + 2 * pairs)
+    return total
+
+
+def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -> list[Row]:
+    """A process from its start to its first answer, with its peak memory; the least there can be is importing torch."""
+    return [_bench_cold_start(folder, length, repetitions) for length in lengths]
+
+
+def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
+    text = " ".join(f"w{token}" for token in torch.randint(4, 50_000, (length - 2,)).tolist())
+    environment = os.environ | {
+        "PYTHONPATH": str(REPOSITORY / "inference"),
+        "MODEL_PATH": str(folder),
+        "INDEX_PATH": str(folder / INDEX_FILENAME),
+    }
+    peaks: dict[str, list[int]] = {"ours": [], "transformers": [], "torch": []}
+
+    def run(name: str, program: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", program]
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+        )
+        with process:
+            stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+            stdin.write(text)
+            stdin.close()
+            peaks[name].append(int(stdout.readline()))
+            process.kill()  # what comes after the answer is not measured
+
+    seconds = take_turns(
+        repetitions,
+        ours=lambda: run("ours", COLD_OURS),
+        transformers=lambda: run("transformers", COLD_REFERENCE),
+        torch=lambda: run("torch", COLD_TORCH),
+    )
+    row: Row = {"tokens": length, **summarise(seconds)}
+    row |= {f"{name} peak MiB": statistics.median(values) / 1024 for name, values in peaks.items()}
+    row["ratio"] = row["transformers ms"] / row["ours ms"]
+    row["memory"] = row["ours peak MiB"] / row["transformers peak MiB"]
+    return row
+
+
+def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
+    """The best three of n incidents, against one pass over the matrix, numpy's product with it, and a loop over it."""
+    rows = []
+    for size in sizes:
+        index, query = make_index(size), torch.randn(WIDTH)
+        numpy_matrix, numpy_query = index.vectors.numpy(), query.numpy()
+        ours = partial(index.rank, query, 3)
+        row: Row = {"incidents": size, **summarise(take_turns(9, ours=ours, one_pass=index.vectors.sum))}
+        row["ours / one pass"] = row["ours ms"] / row["one_pass ms"]
+        # numpy's threads go on spinning for a while after a product, so it takes turns of its own.
+        turns = summarise(take_turns(9, ours=ours, numpy=partial(np.matmul, numpy_matrix, numpy_query)))
+        row["ours / numpy"] = turns["ours ms"] / turns["numpy ms"]
+        if size <= LOOP_INCIDENTS:
+            turns = summarise(take_turns(9, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query)))
+            row["loop / ours"] = turns["loop ms"] / turns["ours ms"]
+        rows.append(row)
+    return rows
+
+
+def rank_in_a_loop(vectors: torch.Tensor, query: torch.Tensor) -> list[tuple[float, int]]:
+    """Rank the way it is done without thinking of speed: a cosine at a time, then a sort."""
+    similarities = [F.cosine_similarity(query, vector, dim=-1).item() for vector in vectors]
+    return sorted(zip(similarities, range(len(vectors)), strict=True), reverse=True)[:3]
+
+
+def bench_load(folder: Path) -> list[Row]:
+    """An index of 178 incidents, against a CSV file whose vectors are Python lists as text."""
+    path, index = folder / "state.csv", IncidentIndex.load(folder / INDEX_FILENAME)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [i, vector] for i, vector in zip(index.ids.tolist(), index.vectors.tolist(), strict=True)
+        )
+
+    def load_csv() -> list[list[float]]:
+        csv.field_size_limit(2**24)
+        with path.open(newline="") as file:
+            return [ast.literal_eval(vector) for _, vector in csv.reader(file)]
+
+    row = summarise(take_turns(5, ours=lambda: IncidentIndex.load(folder / INDEX_FILENAME), csv=load_csv))
+    return [{"incidents": len(index), **row, "ratio": row["csv ms"] / row["ours ms"]}]
+
+
+def write_model(folder: Path) -> None:
+    """Write a Longformer of the base model's shape, with random weights and a vocabulary of made-up words."""
+    config = LongformerConfig(
+        vocab_size=50_265, max_position_embeddings=4098, type_vocab_size=1, layer_norm_eps=1e-5, attention_window=512
+    )
+    LongformerModel(config, add_pooling_layer=False).save_pretrained(folder)
+    words = {f"w{token}": token for token in range(4, 50_000)}
+    tokenizer = Tokenizer(WordLevel({"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3} | words, unk_token="<unk>"))  # noqa: S106
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def write_index(folder: Path, size: int) -> None:
+    """Write an index of random vectors that the model in the folder accepts."""
+    make_index(size, Encoder.load(folder).fingerprint).save(folder / INDEX_FILENAME)
+
+
+def make_index(size: int, fingerprint: str = "") -> IncidentIndex:
+    """An index of random vectors."""
+    return IncidentIndex(
+        ids=torch.arange(1, size + 1),
+        vectors=torch.randn(size, WIDTH),
+        report_counts=torch.ones(size, dtype=torch.int64),
+        titles=["a title"] * size,
+        encoder=EncoderInfo("random", "", fingerprint, WIDTH, 4096),
+        source="bench",
+        built_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

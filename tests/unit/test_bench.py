@@ -1,0 +1,24 @@
+"""What the benchmark counts; its timings are for a person to read."""
+
+import bench
+
+
+def test_the_operations_of_one_token_are_those_of_its_matrices() -> None:
+    per_layer = 4 * 768 * 768 + 2 * 768 * 3072 + 2 * 768  # projections, feed-forward, its one score and one value
+    assert bench.operations(1) == 12 * 2 * per_layer
+
+
+def test_tokens_outside_the_cone_cost_nothing() -> None:
+    assert bench.operations(3073) == bench.operations(4096)
+    assert bench.operations(3072) < bench.operations(3073)
+
+
+def test_contestants_take_turns_and_their_first_turn_does_not_count() -> None:
+    turns: list[str] = []
+    seconds = bench.take_turns(2, a=lambda: turns.append("a"), b=lambda: turns.append("b"))
+    assert turns == ["a", "b"] * 3
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_a_summary_has_the_median_and_the_extremes_in_milliseconds() -> None:
+    assert bench.summarise({"a": [0.003, 0.001, 0.002]}) == {"a ms": 2.0, "a spread ms": [1.0, 3.0]}
