@@ -1,6 +1,7 @@
 """What the README says is so."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -38,3 +39,14 @@ def test_dependencies_have_exact_versions() -> None:
     for file in files:
         for line in (REPOSITORY / file).read_text().splitlines():
             assert re.match(r"#|[\w-]+==[\d.]+( |$)", line), f"{file}: {line}"
+
+
+def test_the_speeds_in_the_readme_are_those_that_were_measured() -> None:
+    measured = json.loads((REPOSITORY / "docs" / "bench" / "bench.json").read_text())
+    for row in measured["encode"]:
+        assert (
+            f"| {row['tokens']} | {row['ours ms']:.0f} | {row['transformers ms']:.0f} | {row['ratio']:.1f} |" in README
+        )
+    for row in measured["cold start"]:
+        seconds = [f"{row[f'{name} ms'] / 1e3:.1f}" for name in ("ours", "transformers", "torch")]
+        assert f"| {row['tokens']} | {' | '.join(seconds)} | {row['ratio']:.1f} |" in README
