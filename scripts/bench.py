@@ -2,7 +2,7 @@
 
 The model has the configuration of allenai/longformer-base-4096 and random weights: neither speed nor exactness depends
 on the values. What is compared takes turns within one run, so that a machine that is slow for a while is slow for both.
-A ratio is the reference's median over this project's: above 1, this project is faster or smaller.
+Each ratio is named for what is divided by what, of medians; a spread is from the fastest to the slowest.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from incidents.settings import settings
 LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)
 INCIDENTS = (178, 1550, 10_000, 100_000, 1_000_000)
 LOOP_INCIDENTS = 10_000
-"""More incidents than this the Python loop does not get: it takes some 20 seconds for a million."""
+"""More incidents than this the Python loop does not get: it takes some ten seconds for a million."""
 MATRIX = 4096
 """Rows and columns of the matrices whose product shows the machine's own rate."""
 MATRIX_BOUND = 257
@@ -62,6 +62,7 @@ COLD_REFERENCE = """
 import os, sys
 import torch
 from transformers import LongformerModel, PreTrainedTokenizerFast
+torch.set_num_threads(int(os.environ["ENCODER_THREADS"]))
 folder = os.environ["MODEL_PATH"]
 model = LongformerModel.from_pretrained(folder, add_pooling_layer=False).eval()
 tokenizer = PreTrainedTokenizerFast(tokenizer_file=folder + "/tokenizer.json")
@@ -81,7 +82,7 @@ Row = dict[str, Any]
 def main() -> int:
     """Run the command line; the exit status is 1 when the encoder's vectors are not those of transformers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and repetitions, in under a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes, in under a minute; writes no file")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "bench", metavar="FOLDER")
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
@@ -153,15 +154,16 @@ def bench_encode(folder: Path, lengths: tuple[int, ...], quick: bool) -> list[Ro
             theirs = partial(reference, torch.tensor([tokens]))
             difference = (ours()[0][0] - theirs().last_hidden_state[0, 0]).abs().max().item()
             row: Row = {"tokens": length, **summarise(take_turns(repetitions, ours=ours, transformers=theirs))}
-            row["ratio"] = row["transformers ms"] / row["ours ms"]
+            row["transformers / ours"] = row["transformers ms"] / row["ours ms"]
             row["max difference"] = difference
             if length < MATRIX_BOUND:
                 floor = summarise(take_turns(repetitions, ours=ours, reading=read_weights))
-                row["reading weights ms"] = floor["reading ms"]
-                row["of reading weights"] = floor["reading ms"] / floor["ours ms"]
+                row["reading weights / ours"] = floor["reading ms"] / floor["ours ms"]
+                row["turns with reading, spread"] = floor
             else:
                 rate = summarise(take_turns(repetitions, ours=ours, mm=partial(torch.mm, matrix, matrix)))
-                row["of the mm rate"] = (operations(length) / rate["ours ms"]) / (2 * MATRIX**3 / rate["mm ms"])
+                row["ours / mm rate"] = (operations(length) / rate["ours ms"]) / (2 * MATRIX**3 / rate["mm ms"])
+                row["turns with mm, spread"] = rate
         rows.append(row)
     return rows
 
@@ -187,25 +189,26 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
         "PYTHONPATH": str(REPOSITORY / "inference"),
         "MODEL_PATH": str(folder),
         "INDEX_PATH": str(folder / INDEX_FILENAME),
+        "ENCODER_THREADS": str(torch.get_num_threads()),
     }
     peaks: dict[str, list[int]] = {"ours": [], "transformers": [], "torch": []}
 
     def run(name: str, program: str) -> None:
         command = [sys.executable, "-W", "ignore", "-c", program]
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-        )
-        with process:
-            stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-            stdin.write(text)
-            stdin.close()
-            peaks[name].append(int(stdout.readline()))
-            process.kill()  # what comes after the answer is not measured
+        with tempfile.TemporaryFile("w+") as log:
+            process = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+            )
+            with process:
+                stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+                stdin.write(text)
+                stdin.close()
+                answer = stdout.readline()
+                process.kill()  # what comes after the answer is not measured
+            if not answer:
+                log.seek(0)
+                raise RuntimeError(f"expected an answer from {name}, got: {log.read()}")
+            peaks[name].append(int(answer))
 
     seconds = take_turns(
         repetitions,
@@ -215,8 +218,8 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
     )
     row: Row = {"tokens": length, **summarise(seconds)}
     row |= {f"{name} peak MiB": statistics.median(values) / 1024 for name, values in peaks.items()}
-    row["ratio"] = row["transformers ms"] / row["ours ms"]
-    row["memory"] = row["ours peak MiB"] / row["transformers peak MiB"]
+    row["transformers / ours"] = row["transformers ms"] / row["ours ms"]
+    row["ours / transformers peak"] = row["ours peak MiB"] / row["transformers peak MiB"]
     return row
 
 
@@ -229,12 +232,15 @@ def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
         ours = partial(index.rank, query, 3)
         row: Row = {"incidents": size, **summarise(take_turns(9, ours=ours, one_pass=index.vectors.sum))}
         row["ours / one pass"] = row["ours ms"] / row["one_pass ms"]
-        # numpy's threads go on spinning for a while after a product, so it takes turns of its own.
+        # numpy's threads go on spinning after a product and slow what comes next: it takes turns of its own, and
+        # `make bench` sets OPENBLAS_THREAD_TIMEOUT so that they stop soon.
         turns = summarise(take_turns(9, ours=ours, numpy=partial(np.matmul, numpy_matrix, numpy_query)))
         row["ours / numpy"] = turns["ours ms"] / turns["numpy ms"]
+        row["turns with numpy, spread"] = turns
         if size <= LOOP_INCIDENTS:
             turns = summarise(take_turns(9, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query)))
             row["loop / ours"] = turns["loop ms"] / turns["ours ms"]
+            row["turns with the loop, spread"] = turns
         rows.append(row)
     return rows
 
@@ -259,7 +265,7 @@ def bench_load(folder: Path) -> list[Row]:
             return [ast.literal_eval(vector) for _, vector in csv.reader(file)]
 
     row = summarise(take_turns(5, ours=lambda: IncidentIndex.load(folder / INDEX_FILENAME), csv=load_csv))
-    return [{"incidents": len(index), **row, "ratio": row["csv ms"] / row["ours ms"]}]
+    return [{"incidents": len(index), **row, "csv / ours": row["csv ms"] / row["ours ms"]}]
 
 
 def write_model(folder: Path) -> None:

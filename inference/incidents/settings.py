@@ -67,6 +67,6 @@ def settings() -> Settings:
 
 
 def _positive_int(key: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ValueError(f"expected {key} to be a positive whole number, got {value!r}")
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
+        raise ValueError(f"expected {key} to be a positive whole number below a billion, got {value!r}")
     return int(value)

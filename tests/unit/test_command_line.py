@@ -95,7 +95,7 @@ def test_without_results_there_is_no_table(tiny_service: tuple[str, ...]) -> Non
 def test_an_unusable_setting_is_named(tiny_service: tuple[str, ...]) -> None:
     done = ask("w6", *tiny_service, MAX_TEXT_CHARACTERS="many")
     assert done.returncode == 2
-    assert "expected MAX_TEXT_CHARACTERS to be a positive whole number, got 'many'" in done.stderr
+    assert "expected MAX_TEXT_CHARACTERS to be a positive whole number below a billion, got 'many'" in done.stderr
 
 
 def test_an_unusable_index_is_named_once(tiny_folder: Path, tmp_path: Path) -> None:

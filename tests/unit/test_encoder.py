@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,28 @@ def test_a_batch_is_in_the_order_of_its_texts(tiny_encoder: Encoder) -> None:
 
 def test_a_batch_of_no_texts_is_empty(tiny_encoder: Encoder) -> None:
     assert tiny_encoder.encode_batch([]) == []
+
+
+def test_a_vector_stays_what_it_was_when_other_texts_are_embedded(tiny_encoder: Encoder) -> None:
+    first = tiny_encoder.encode("w5 w6 w7").vector
+    before = first.clone()
+    tiny_encoder.encode(" ".join(["w8"] * 38))
+    assert torch.equal(first, before)
+
+
+def test_threads_do_not_disturb_one_another(tiny_encoder: Encoder) -> None:
+    texts = [" ".join([f"w{5 + n}"] * (1 + 9 * n)) for n in range(4)]
+    alone = [tiny_encoder.encode(text).vector for text in texts]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # let threads take over within a call
+    try:
+        with ThreadPoolExecutor(len(texts)) as pool:
+            for _ in range(30):
+                together = list(pool.map(tiny_encoder.encode, texts))
+                for embedding, vector in zip(together, alone, strict=True):
+                    assert torch.equal(embedding.vector, vector)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_texts_that_are_prepared_alike_have_the_same_vector(tiny_encoder: Encoder) -> None:

@@ -95,8 +95,13 @@ def test_without_the_package_there_is_one_line_and_no_folder(
 
 
 @pytest.mark.usefixtures("package")
-def test_somebody_elses_model_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("manifest", [None, '{"name": "mine"}'])
+def test_somebody_elses_model_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str | None
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("mine")
+    if manifest:
+        (tmp_path / "mine" / "manifest.json").write_text(manifest)
     assert fetch(tmp_path / "mine", monkeypatch) == 1
     assert (tmp_path / "mine" / "config.json").read_text() == "mine"

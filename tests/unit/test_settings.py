@@ -51,30 +51,36 @@ def test_settings_are_read_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize("key", ["MAX_TEXT_CHARACTERS", "ENCODER_THREADS"])
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣", "9" * 5000])
 def test_a_number_that_is_none_is_named(key: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"{key} to be a positive whole number, got '{value}'"):
+    with pytest.raises(ValueError, match=f"{key} to be a positive whole number below a billion, got '{value}'"):
         Settings.from_mapping({key: value})
 
 
 @pytest.mark.parametrize(
     ("quota", "megabytes", "expected"),
     [
-        ("max 100000", None, 4),
+        ("max 100000", None, 6),
+        ("", None, 6),
+        ("max", None, 6),
+        ("100000 0", None, 6),
+        ("a b", None, 6),
+        ("max 100000", "many", 6),
         ("250000 100000", None, 2),
         ("50000 100000", None, 1),
         ("max 100000", "1768", 1),
         ("max 100000", "3538", 2),
-        ("max 100000", "10240", 4),
+        ("max 100000", "8096", 4),
+        ("max 100000", "10240", 6),
         ("150000 100000", "10240", 1),
-        (None, None, 4),
+        (None, None, 6),
     ],
 )
 def test_there_are_as_many_threads_as_whole_cpus(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str | None, megabytes: str | None, expected: int
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    if quota:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    if quota is not None:
         (tmp_path / "cpu.max").write_text(quota)
     environment = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": megabytes} if megabytes else {}
     assert available_cpus(environment, tmp_path / "cpu.max") == expected

@@ -75,10 +75,11 @@ def test_a_batch_gives_the_vectors_of_its_sequences_alone(models: tuple[Transfor
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "longformer"])
 def test_with_mean_pooling_every_position_is_computed(model_type: str, tmp_path: Path) -> None:
-    model = make_model(tmp_path, model_type, **({"attention_window": 8} if model_type == "longformer" else {}))
+    options = {"attention_window": 8} if model_type == "longformer" else {}
+    model = make_model(tmp_path, model_type, max_position_embeddings=202, **options)
     write_mean_pooling(tmp_path)
     transformer = load(tmp_path)
-    for length in (1, 2, 17, 40):
+    for length in (1, 2, 17, ATTENTION_BLOCK_TOKENS, ATTENTION_BLOCK_TOKENS + 1, 200):
         tokens = sequence(length)
         (output,) = transformer([tokens])
         assert output.shape == (length, 32)
