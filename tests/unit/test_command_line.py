@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -130,7 +131,8 @@ def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[s
 @pytest.mark.parametrize("where", ["argument", "environment"])
 def test_make_hands_on_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import os; print(os.environ[\"TEXT\"])'\n")
+    program = shlex.join([sys.executable, "-c", 'import os; print(os.environ["TEXT"])'])
+    python.write_text(f"#!/bin/sh\nexec {program}\n")
     python.chmod(0o755)
     make = ["make", "--silent", "--old-file=models/minilm/incident_cls.pt", "similar", f"RUN={python}"]
     done = run(*make, f"TEXT={NASTY}") if where == "argument" else run(*make, TEXT=NASTY)
