@@ -68,5 +68,5 @@ $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \
 		echo 'Taking torch from where pip takes everything else' >&2)
 	@$(PIP) --requirement inference/requirements.txt --requirement scripts/requirements.txt
-	@cd $(VENV)/lib/python3*/site-packages && echo ../../../../inference > inference.pth
+	@cd $(VENV)/lib/python3*/site-packages && printf '%s\n' ../../../.. ../../../../inference > repository.pth
 	@touch $@

@@ -1,0 +1,23 @@
+"""GET and POST /embed: the vector of a text, and the hash that tells whether the text was edited since."""
+
+from typing import Any
+
+from incidents import store
+from incidents.api import endpoint
+from incidents.errors import InvalidInputError
+from incidents.request import Request
+from incidents.text import text_hash
+
+
+@endpoint
+def handler(request: Request) -> dict[str, Any]:
+    """Embed the request's text."""
+    text = request.text()
+    if text is None:
+        raise InvalidInputError("expected a `text`, in the body or the query string, got none")
+    embedding = store.encoder().encode(text)
+    request.warnings += embedding.warnings
+    return {
+        "msg": "Success",
+        "embedding": {"vector": embedding.vector.tolist(), "from_text_hash": text_hash(text)},
+    }

@@ -1,0 +1,38 @@
+"""The routes of the HTTP API, declared once: for the stack, and for the server that runs it locally."""
+
+from pathlib import Path
+from typing import Final
+
+SCRIPTS_FOLDER: Final = Path(__file__).resolve().parents[1] / "inference"
+"""Each *.py directly in it is one Lambda function and one route."""
+
+METHODS: Final = ("GET", "POST")
+"""What every route answers."""
+
+ALIASES: Final = {
+    "/": "page",
+    "/embed-to-db-similar": "similar",
+    "/text-to-db-similar": "similar",
+    "/text-to-embed": "embed",
+}
+"""Further paths, each with the script that answers it."""
+
+CORS_HEADERS: Final = ("Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key")
+"""The headers a browser may send from another origin."""
+
+
+def script_names(folder: Path = SCRIPTS_FOLDER) -> list[str]:
+    """The names of the Lambda scripts, sorted."""
+    return sorted(path.stem for path in folder.glob("*.py"))
+
+
+def routes(folder: Path = SCRIPTS_FOLDER) -> dict[str, str]:
+    """Every path of the API, with the name of the script that answers it.
+
+    Raises:
+        ValueError: an alias is of a script that is not there.
+    """
+    scripts = script_names(folder)
+    if missing := set(ALIASES.values()) - set(scripts):
+        raise ValueError(f"expected a script in {folder.name}/ for every alias, got none for {sorted(missing)}")
+    return {f"/{script}": script for script in scripts} | ALIASES
