@@ -33,6 +33,11 @@ def handler(request: Request) -> dict[str, Any]:
     answer = {
         "msg": str([(match["similarity"], match["incident_id"]) for match in matches]),
         "similar": matches,
-        "index": {"incidents": len(index), "built_at": index.built_at, "encoder": index.encoder.name},
+        "index": {
+            "incidents": len(index),
+            "built_at": index.built_at,
+            "encoder": index.encoder.name,
+            "version": index.version,
+        },
     }
     return answer | ({"best_url": matches[0]["url"]} if matches else {})

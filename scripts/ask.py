@@ -41,7 +41,7 @@ def main() -> int:
         text = _read_text(argument)
     except (OSError, UnicodeDecodeError) as error:
         parser.error(f"expected a readable UTF-8 text, got {error}; a text that starts with @ can come through -")
-    os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index)}
+    os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index), "POWERTOOLS_METRICS_DISABLED": "true"}
     try:
         settings()
     except ValueError as error:

@@ -33,6 +33,8 @@ class Settings:
     """ENCODER_THREADS: threads to compute with; by default as many as there are CPUs, see `available_cpus`."""
     max_text_characters: int
     """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens, ten times what Longformer reads."""
+    max_body_bytes: int
+    """MAX_BODY_BYTES: longest body accepted. JSON takes up to 12 bytes for a character, so every text fits."""
 
     @classmethod
     def from_mapping(cls, environment: Mapping[str, str]) -> Self:
@@ -57,6 +59,7 @@ class Settings:
             incidents_filename=get("INCIDENTS_FILENAME", "incident_cls.pt"),
             encoder_threads=_positive_int("ENCODER_THREADS", get("ENCODER_THREADS", str(available_cpus(environment)))),
             max_text_characters=_positive_int("MAX_TEXT_CHARACTERS", get("MAX_TEXT_CHARACTERS", "200000")),
+            max_body_bytes=_positive_int("MAX_BODY_BYTES", get("MAX_BODY_BYTES", "3000000")),
         )
 
 

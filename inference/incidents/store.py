@@ -8,6 +8,7 @@ import torch
 
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
+from incidents.measurements import note, timed
 from incidents.settings import IMAGE_FOLDER, settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def encoder() -> "Encoder":
 
     for folder in (folders := _model_folders()):
         if (folder / settings().model_filename).is_file():
-            return Encoder.load(folder, settings().model_filename)
+            with timed("load_model_ms"):
+                return Encoder.load(folder, settings().model_filename)
     raise InvalidModelError(folders[-1] / settings().model_filename, "missing; expected the weights of a model")
 
 
@@ -37,6 +39,8 @@ def index(built_with: "Encoder | None" = None) -> IncidentIndex:
         InvalidIndexError: there is no usable index, or it was built with another encoder.
     """
     found = _index()
+    note("index_version", found.version)
+    note("index_age_seconds", found.age_seconds)
     if built_with is not None and found.encoder.fingerprint != built_with.fingerprint:
         raise InvalidIndexError(
             _index_path(),
@@ -49,7 +53,8 @@ def index(built_with: "Encoder | None" = None) -> IncidentIndex:
 @cache
 def _index() -> IncidentIndex:
     torch.set_num_threads(settings().encoder_threads)
-    return IncidentIndex.load(_index_path())
+    with timed("load_index_ms"):
+        return IncidentIndex.load(_index_path())
 
 
 def _index_path() -> Path:

@@ -29,6 +29,7 @@ def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
         incidents_filename="incident_cls.pt",
         encoder_threads=available_cpus({}),
         max_text_characters=200_000,
+        max_body_bytes=3_000_000,
     )
     assert (IMAGE_FOLDER / "similar.py").is_file()
 
@@ -43,14 +44,15 @@ def test_settings_are_read_from_the_environment() -> None:
         "INCIDENTS_FILENAME": "other.pt",
         "ENCODER_THREADS": "3",
         "MAX_TEXT_CHARACTERS": "7",
+        "MAX_BODY_BYTES": "90",
     }
     assert Settings.from_mapping(environment) == Settings(
-        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 3, 7
+        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 3, 7, 90
     )
     assert Settings.from_mapping(dict.fromkeys(environment, "")) == Settings.from_mapping({})
 
 
-@pytest.mark.parametrize("key", ["MAX_TEXT_CHARACTERS", "ENCODER_THREADS"])
+@pytest.mark.parametrize("key", ["MAX_TEXT_CHARACTERS", "MAX_BODY_BYTES", "ENCODER_THREADS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣", "9" * 5000])
 def test_a_number_that_is_none_is_named(key: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{key} to be a positive whole number below a billion, got '{value}'"):
