@@ -20,13 +20,16 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix bench clean
+.PHONY: help similar serve model index openapi test check fix bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
+
+serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
+	@$(RUN) scripts/serve.py $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
 
 model: $(MODEL)/manifest.json ## Fetch the embedded model
 
@@ -44,6 +47,9 @@ fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
+	@$(RUN) scripts/openapi.py
+
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
@@ -56,7 +62,11 @@ $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 $(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
 	@$(RUN) scripts/fetch_model.py
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/serve.stamp: scripts/requirements-serve.txt $(VENV)/run.stamp
+	@$(PIP) --requirement scripts/requirements-serve.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
