@@ -20,10 +20,10 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar serve model index openapi test check fix bench clean
+.PHONY: help similar serve model index openapi test test-service check fix bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
@@ -37,6 +37,9 @@ index: $(INDEX) ## Build the index of the sample incidents
 
 test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 	$(RUN) -m pytest
+
+test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
+	$(RUN) -m pytest tests/service --capture=no
 
 check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .

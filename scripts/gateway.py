@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -48,6 +48,7 @@ class Gateway:
     def __init__(self, handlers: dict[str, Handler], origins: tuple[str, ...]) -> None:
         self._handlers = handlers
         self._origins = origins
+        self._container = CapacityLimiter(1)  # answers one request at a time, as a Lambda function's does
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,7 +78,9 @@ class Gateway:
             raise HTTPException(431)
         event = to_event(request, await _read(request), request_id)
         with anyio.move_on_after(TIMEOUT_SECONDS):
-            return await to_thread.run_sync(_call, handler, event, Context(request_id), abandon_on_cancel=True)
+            return await to_thread.run_sync(
+                _call, handler, event, Context(request_id), abandon_on_cancel=True, limiter=self._container
+            )
         raise HTTPException(503)
 
     def _cors_headers(self, request: Request) -> dict[str, str]:

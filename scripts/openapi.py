@@ -100,7 +100,7 @@ def _similar(method: str) -> Json:
     embed = {"in": "query", "name": "embed", "description": "Instead of a text, its embedding, as a JSON list."}
     return operation | {
         "parameters": [
-            _query_parameter("text", TEXT, ask["text"]),
+            _query_parameter("text", {"type": "string", "description": TEXT["description"]}, ask["text"]),
             embed | {"content": {"application/json": {"schema": NUMBERS}}},
             _query_parameter("num", NUM, ask["num"]),
         ]
@@ -147,7 +147,9 @@ def _errors(refusal: str | None) -> Json:
     if refusal is None:
         return errors
     unusable = _answer("ErrorEnvelope", refusal, "Unusable input; `msg` says what was expected and what came")
-    return {"400": unusable, "413": {"description": "A body or text over the limit", "content": content}} | errors
+    too_large = {"description": "A body or text over the limit", "content": content}
+    too_long = {"description": "A query string over 10 KB, answered by the gateway"}
+    return {"400": unusable, "413": too_large, "431": too_long} | errors
 
 
 def _examples() -> Json:
@@ -173,6 +175,18 @@ def _schemas() -> Json:
     strings = {"type": "array", "items": {"type": "string"}}
     quoted = {"type": "string", "description": "Such a list as JSON text, quoted up to 10 times."}
     text, integer = {"type": "string"}, {"type": "integer"}
+    by_text = {
+        "type": "object",
+        "title": "By text",
+        "properties": {"text": TEXT, "num": NUM},
+        "required": ["text"],
+    }
+    by_embedding = {
+        "type": "object",
+        "title": "By embedding",
+        "properties": {"embed": {"anyOf": [NUMBERS, quoted]}, "num": NUM, "text": {"enum": [None, ""]}},
+        "required": ["embed"],
+    }
     match = _object(
         incident_id=integer, similarity={"type": "number", "minimum": -1, "maximum": 1}, title=text, url=text
     )
@@ -191,11 +205,7 @@ def _schemas() -> Json:
     )
     info = _object(warnings=strings, msg={"const": "Success"}, version=text, encoder=encoder, index=described)
     return {
-        "SimilarRequest": {
-            "type": "object",
-            "properties": {"text": TEXT, "embed": {"anyOf": [NUMBERS, quoted]}, "num": NUM},
-            "anyOf": [{"required": ["text"]}, {"required": ["embed"]}],
-        },
+        "SimilarRequest": {"anyOf": [by_text, by_embedding]},
         "EmbedRequest": {"type": "object", "properties": {"text": TEXT}, "required": ["text"]},
         "SimilarEnvelope": _envelope(similar, status={"const": 200}),
         "EmbedEnvelope": _envelope(embed, status={"const": 200}, msg={"const": "Success"}),

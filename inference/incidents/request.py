@@ -33,6 +33,10 @@ class Request:
         self.warnings = warnings
         self._sources = (event, _body(event), _query(event))
 
+    def has(self, name: str) -> bool:
+        """Whether the request has a field; null and an empty string are as good as none."""
+        return self._first(name) is not None
+
     def text(self) -> str | None:
         """The text to embed, if there is one.
 
