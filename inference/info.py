@@ -9,9 +9,11 @@ from incidents.request import Request
 
 
 @endpoint
-def handler(request: Request) -> dict[str, Any]:  # noqa: ARG001 (nothing in a request changes the answer)
+def handler(request: Request) -> dict[str, Any]:
     """Describe the service; the encoder is the one that the index was built with, and no other may be used with it."""
     index = store.index()
+    if problem := store.refresh_problem():
+        request.warnings.append(f"The index could not be brought up to date: {problem}")
     return {
         "msg": SUCCESS,
         "version": __version__,

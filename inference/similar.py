@@ -19,9 +19,9 @@ def handler(request: Request) -> dict[str, Any]:
         if request.has("embed"):
             request.warnings.append("Both `text` and `embed` were given; `embed` was not used.")
         encoder = store.encoder()
-        index = store.index(built_with=encoder)
         embedding = encoder.encode(text)
         request.warnings += embedding.warnings
+        index = store.index(built_with=encoder)
         vector = embedding.vector
     elif (embed := request.embed()) is not None:
         index = store.index()

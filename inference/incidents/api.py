@@ -112,6 +112,7 @@ def _emit_metrics(status: int, measurements: Measurements) -> None:
     metrics.add_metric("ServerErrors", MetricUnit.Count, status == 500)
     metrics.add_metric("Unavailable", MetricUnit.Count, status == 503)
     metrics.add_metric("ColdStarts", MetricUnit.Count, bool(measurements["cold_start"]))
+    metrics.add_metric("RefreshFailures", MetricUnit.Count, float(measurements.get("refresh_failures", 0)))
     metrics.add_metric("RepeatedTexts", MetricUnit.Count, bool(measurements.get("repeated_text", False)))
     for measured, (name, unit) in METRICS.items():
         if measured in measurements:
