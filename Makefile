@@ -20,10 +20,10 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix bench clean
+.PHONY: help similar model index test test-browser check fix bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
@@ -34,6 +34,13 @@ index: $(INDEX) ## Build the index of the sample incidents
 
 test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 	$(RUN) -m pytest
+
+test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1: keep docs/page.png)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then \
+		apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium fonts-inter || \
+		echo 'Chromium could not be installed' >&2; \
+	fi
+	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
 
 check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .
