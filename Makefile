@@ -49,6 +49,13 @@ test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: 
 test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
 	$(RUN) -m pytest tests/runtime
 
+test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1: keep docs/page.png)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then \
+		apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium fonts-inter || \
+		echo 'Chromium could not be installed' >&2; \
+	fi
+	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
+
 check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
