@@ -28,7 +28,7 @@ EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 .PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
@@ -45,6 +45,9 @@ test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
 	$(RUN) -m pytest tests/service --capture=no
+
+test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
+	$(RUN) -m pytest tests/freshness --capture=no
 
 test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
 	$(RUN) -m pytest tests/runtime
