@@ -28,7 +28,7 @@ EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 .PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)

@@ -24,7 +24,7 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 def test_the_readme_lists_the_targets_that_make_lists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     described = re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.MULTILINE)
-    assert [f"make {target:<14} {text}" for target, text in described] == re.findall(
+    assert [f"make {target:<15} {text}" for target, text in described] == re.findall(
         r"^make [a-z-]+ {2,}.*$", README, flags=re.MULTILINE
     )
 
