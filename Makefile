@@ -42,6 +42,15 @@ model: $(MODEL)/manifest.json ## Fetch the embedded model (NAME=longformer, or N
 index: $(MODEL)/manifest.json $(if $(findstring mongodb,$(SOURCE)),$(VENV)/job.stamp) ## Index the sample incidents, or SOURCE=…
 	@$(RUN) scripts/build_index.py --model $(MODEL) --source "$$SOURCE"
 
+publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--rollback", …)
+	@$(RUN) scripts/publish_index.py $(INDEX) $(PUBLISH_OPTIONS)
+
+refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (DRY_RUN=1)
+	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+
+smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
+	@$(RUN) scripts/smoke_test.py $(URL)
+
 test: $(VENV)/dev.stamp models/minilm/manifest.json ## Run the default tests
 	$(RUN) -m pytest
 
@@ -68,6 +77,8 @@ check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/zizmor --quiet --offline --persona pedantic .github/workflows
 
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
