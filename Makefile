@@ -13,6 +13,13 @@ INDEX_IS_MADE_BY := $(wildcard inference/incidents/*.py scripts/sources/*.py) sc
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep ^torch== inference/requirements.txt)
 
+CDK := node_modules/.bin/cdk
+# What else the CDK is told, such as --profile NAME.
+CDK_OPTIONS :=
+# The alpha packages are deprecated in favour of a module of the same names, and every use of them would say so.
+export JSII_DEPRECATED := quiet
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
 # Taken as they were typed: make would expand a $ in them, and a shell would read quotes and backticks.
 override TEXT := $(value TEXT)
 override NUM := $(value NUM)
@@ -20,10 +27,10 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix bench clean
+.PHONY: help similar model index test check fix bench synth bootstrap diff deploy destroy clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
@@ -47,8 +54,23 @@ fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
+synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
+	@$(CDK) synth --quiet $(CDK_OPTIONS)
+
+bootstrap: $(VENV)/cdk.stamp $(CDK) ## Prepare an AWS account and region for the CDK, once
+	@$(CDK) bootstrap $(CDK_OPTIONS)
+
+diff: $(VENV)/cdk.stamp $(CDK) ## Show what a deployment would change
+	@$(CDK) diff $(CDK_OPTIONS)
+
+deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OPTIONS="--profile NAME")
+	@$(CDK) deploy $(CDK_OPTIONS)
+
+destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
+	@$(CDK) destroy $(CDK_OPTIONS)
+
 clean: ## Remove what was installed, fetched and built
-	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 	@$(RUN) scripts/build_index.py
@@ -56,9 +78,19 @@ $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 $(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
 	@$(RUN) scripts/fetch_model.py
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp $(VENV)/cdk.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/cdk.stamp: requirements.txt $(VENV)/run.stamp
+	@echo 'Installing the CDK' >&2
+	@$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(CDK): package.json package-lock.json
+	@echo 'Installing the command line of the CDK' >&2
+	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt

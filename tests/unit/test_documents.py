@@ -6,13 +6,20 @@ import re
 from pathlib import Path
 
 from incidents.settings import Settings
+from infrastructure.settings import Settings as StackSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) *\|", README, flags=re.MULTILINE))
+def settings_under(heading: str) -> dict[str, str]:
+    """The variables in the table under a heading of the README, with their defaults as they are written."""
+    (section,) = re.findall(rf"^### {heading}\n(.*?)^##", README, flags=re.MULTILINE | re.DOTALL)
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) *\|", section, flags=re.MULTILINE))
+
+
+def test_every_setting_of_the_service_is_in_the_readme_with_its_default() -> None:
+    documented = settings_under("Settings")
     names = {field.name.upper(): field.name for field in dataclasses.fields(Settings)}
     names["TRANSFORMERS_CACHE"] = names.pop("CACHE_FOLDER")
     assert documented.keys() == names.keys()
@@ -21,24 +28,51 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
         assert default == (f"`{value}`" if (value := getattr(Settings.from_mapping({}), names[variable])) else "")
 
 
+def test_every_setting_of_the_stack_is_in_the_readme_with_its_default() -> None:
+    documented = settings_under("Settings of the stack")
+    defaults = {name.upper(): value for name, value in vars(StackSettings.from_mapping({})).items()}
+    defaults["CORS_ALLOW_ORIGINS"] = defaults.pop("CORS_ORIGINS")
+    assert documented.keys() == defaults.keys()
+    for variable, default in documented.items():
+        assert (default == "") is (defaults[variable] is None), variable
+    given = {variable: default.strip("`") for variable, default in documented.items()}
+    assert StackSettings.from_mapping(given) == StackSettings.from_mapping({})
+
+
 def test_the_readme_lists_the_targets_that_make_lists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     described = re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.MULTILINE)
-    assert [f"make {target:<10} {text}" for target, text in described] == re.findall(
-        r"^make [a-z-]+ {2,}.*$", README, flags=re.MULTILINE
+    assert [f"make {target:<12} {text}" for target, text in described] == re.findall(
+        r"^make [a-z-]+ +[A-Z].*$", README, flags=re.MULTILINE
     )
 
 
 def test_files_the_readme_names_exist() -> None:
-    for name in re.findall(r"`((?:inference|scripts|docs|sample)/[\w./-]*)`", README):
+    for name in re.findall(r"`((?:inference|infrastructure|scripts|docs|sample)/[\w./-]*)`", README):
         assert (REPOSITORY / name).exists(), name
 
 
 def test_dependencies_have_exact_versions() -> None:
-    files = ["inference/requirements.txt", "scripts/requirements.txt", "requirements-dev.txt", "scripts/minilm.lock"]
+    files = [
+        "inference/requirements.txt",
+        "scripts/requirements.txt",
+        "scripts/minilm.lock",
+        "requirements.txt",
+        "requirements-dev.txt",
+    ]
     for file in files:
         for line in (REPOSITORY / file).read_text().splitlines():
-            assert re.match(r"#|[\w-]+==[\d.]+( |$)", line), f"{file}: {line}"
+            assert re.match(r"#|[\w.-]+(\[\w+\])?==[\d.]+(a\d+)?( |$)", line), f"{file}: {line}"
+
+
+def test_the_cdk_command_line_has_an_exact_version_and_comes_from_wherever_npm_looks() -> None:
+    (version,) = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"].values()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    locked = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
+    assert locked["node_modules/aws-cdk"]["version"] == version
+    for name, package in locked.items():
+        assert "resolved" not in package
+        assert not name or package["integrity"].startswith("sha512-")
 
 
 def test_the_speeds_in_the_readme_are_those_that_were_measured() -> None:
