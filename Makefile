@@ -13,6 +13,9 @@ INDEX_IS_MADE_BY := $(wildcard inference/incidents/*.py scripts/sources/*.py) sc
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep ^torch== inference/requirements.txt)
 
+# cfn-lint would not have a resource name what it depends on twice, as the CDK does.
+CFN_LINT_OPTIONS := --ignore-checks W3005
+
 CDK := node_modules/.bin/cdk
 # What else the CDK is told, such as --profile NAME.
 CDK_OPTIONS :=
@@ -42,10 +45,12 @@ index: $(INDEX) ## Build the index of the sample incidents
 test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 	$(RUN) -m pytest
 
-check: $(VENV)/dev.stamp ## Check style and types; edits nothing
+check: $(VENV)/dev.stamp ## Check style, types and the stack; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(RUN) scripts/audit_stack.py --output cdk.out/audit
+	$(VENV)/bin/cfn-lint $(CFN_LINT_OPTIONS) -- cdk.out/audit/*/*.template.json
 
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
