@@ -30,7 +30,7 @@ export TEXT NUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix bench synth bootstrap diff deploy destroy clean
+.PHONY: help similar model index test check fix bench synth bootstrap diff deploy destroy test-deploy clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OP
 
 destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
 	@$(CDK) destroy $(CDK_OPTIONS)
+
+test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
+	$(RUN) -m pytest tests/deploy
 
 clean: ## Remove what was installed, fetched and built
 	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
