@@ -95,3 +95,28 @@ def test_the_speeds_in_the_readme_are_those_that_were_measured() -> None:
     assert f"a million takes {ranked[1_000_000]['ours / one pass']:.2f} times one pass" in README
     assert f"An index loads {measured['load'][0]['csv / ours']:.0f} times" in README
     assert f"by at most {max(row['max difference'] for row in measured['encode']):.0e}." in README
+
+
+def test_the_costs_follow_from_prices_settings_and_speeds() -> None:
+    page = (REPOSITORY / "docs" / "cost.md").read_text()
+    measured = json.loads((REPOSITORY / "docs" / "bench" / "bench.json").read_text())["encode"]
+    seconds = {row["tokens"]: row["ours ms"] / 1000 for row in measured}
+    stack = StackSettings.from_mapping({})
+    gigabytes = stack.lambda_memory_mb / 1024
+    x86, arm = (float(price) for price in re.findall(r"^\| Lambda, \w+ \| ([\d.]+) per GB-second", page, re.MULTILINE))
+    assert (
+        f"10,000 × {seconds[1000]:.3f} s × {gigabytes:.2f} GB | {10_000 * seconds[1000] * gigabytes * x86:.2f} |"
+        in page
+    )
+    assert f"arm64: {10_000 * seconds[1000] * gigabytes * arm:.2f} " in page
+    assert f"100 cold starts of 5 s | {100 * 5 * gigabytes * x86:.2f} |" in page
+    assert f"some {400_000 / (seconds[1000] * gigabytes) / 1000:.0f},000 such texts" in page
+    a_day = stack.throttle_requests_per_second * 86_400 * seconds[4096] * gigabytes * x86
+    assert f"{seconds[4096]:.3f} seconds on two CPUs, day and night, are {a_day:.0f} dollars" in page
+    tables = re.findall(
+        r"^\| what \| dollars .*?\| \*\*together\*\* \| \*\*([\d.]+)\*\*", page, re.MULTILINE | re.DOTALL
+    )
+    bodies = re.findall(r"^\| what \| dollars .*?(?=\| \*\*together)", page, re.MULTILINE | re.DOTALL)
+    for body, together in zip(bodies, tables, strict=True):
+        parts = [float(part) for part in re.findall(r"^\| [^|]+ \| (\d+\.\d\d) \|", body, re.MULTILINE)]
+        assert f"{sum(parts):.2f}" == together
