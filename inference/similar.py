@@ -14,16 +14,16 @@ CITE_URL = "https://incidentdatabase.ai/cite/{}"
 @endpoint
 def handler(request: Request) -> dict[str, Any]:
     """Rank the incidents of the index by the cosine similarity of their vectors to the request's."""
-    text, embed, num = request.text(), request.embed(), request.num()
+    text, num = request.text(), request.num()
     if text is not None:
-        if embed is not None:
+        if request.has("embed"):
             request.warnings.append("Both `text` and `embed` were given; `embed` was not used.")
         encoder = store.encoder()
-        index = store.index(built_with=encoder)
         embedding = encoder.encode(text)
         request.warnings += embedding.warnings
+        index = store.index(built_with=encoder)
         vector = embedding.vector
-    elif embed is not None:
+    elif (embed := request.embed()) is not None:
         index = store.index()
         vector = index.query(embed)
     else:
@@ -33,6 +33,11 @@ def handler(request: Request) -> dict[str, Any]:
     answer = {
         "msg": str([(match["similarity"], match["incident_id"]) for match in matches]),
         "similar": matches,
-        "index": {"incidents": len(index), "built_at": index.built_at, "encoder": index.encoder.name},
+        "index": {
+            "incidents": len(index),
+            "built_at": index.built_at,
+            "encoder": index.encoder.name,
+            "version": index.version,
+        },
     }
     return answer | ({"best_url": matches[0]["url"]} if matches else {})

@@ -12,8 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from defaults import INDEX_FILENAME, MODEL_FOLDER
-from incidents.settings import settings
+import local_service
 
 PIPED_COLUMNS = 120
 """Width of the table where there is no terminal to fit it to."""
@@ -27,25 +26,16 @@ def main() -> int:
     parser.add_argument("text", nargs="?", help="a text, @FILE, or - for standard input (default: the variable TEXT)")
     parser.add_argument("--num", default="3", help="how many incidents; below 0: all (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the service's answer as JSON")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, metavar="FOLDER", help="default: %(default)s")
-    parser.add_argument("--index", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
+    local_service.add_arguments(parser)
     arguments = parser.parse_args()
     argument = arguments.text if arguments.text is not None else os.environ.get("TEXT")
     if not argument:
         parser.error('expected a text, as an argument or in the variable TEXT: make similar TEXT="…"')
-    index = arguments.index or arguments.model / INDEX_FILENAME
-    for path in (arguments.model, index):
-        if not path.exists():
-            parser.error(f"{path} is not there; `make index` makes the default ones")
     try:
         text = _read_text(argument)
     except (OSError, UnicodeDecodeError) as error:
         parser.error(f"expected a readable UTF-8 text, got {error}; a text that starts with @ can come through -")
-    os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index)}
-    try:
-        settings()
-    except ValueError as error:
-        parser.error(str(error))
+    local_service.configure(parser, arguments)
 
     import similar  # noqa: PLC0415 (imports torch: too slow for --help and for mistakes in the arguments)
 

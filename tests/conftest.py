@@ -18,8 +18,13 @@ SETTINGS = (
     "MODEL_DIR",
     "MODEL_FILENAME",
     "INCIDENTS_FILENAME",
+    "HF_MODEL_URI",
+    "INDEX_BUCKET",
+    "INDEX_KEY",
+    "INDEX_REFRESH_SECONDS",
     "ENCODER_THREADS",
     "MAX_TEXT_CHARACTERS",
+    "MAX_BODY_BYTES",
 )
 
 
@@ -57,8 +62,9 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def forget() -> None:
         settings.cache_clear()
-        store.encoder.cache_clear()
-        store._index.cache_clear()
+        store._encoder.cache_clear()
+        store._keeper.cache_clear()
+        store._bucket.cache_clear()
 
     yield start
     forget()

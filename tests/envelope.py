@@ -8,6 +8,8 @@ def open_answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Check the two envelopes of an answer and take (status, body) out of them."""
     assert set(answer) == {"isBase64Encoded", "statusCode", "headers", "body"}
     envelope = json.loads(answer["body"], parse_constant=_refuse)
+    on_top = envelope.pop("msg", None)
+    assert on_top == ("Success" if envelope["body"]["msg"] == "Success" else None)
     assert set(envelope) == {"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"}
     assert envelope["isBase64Encoded"] is answer["isBase64Encoded"] is False
     assert envelope["statusCode"] == answer["statusCode"]

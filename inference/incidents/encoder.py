@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Self
 
 import torch
@@ -15,12 +15,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from incidents.errors import InvalidInputError, InvalidModelError
+from incidents.measurements import note, timed
 from incidents.model_folder import MIN_TOKENS, ModelConfig, read_config, read_provenance, read_weights
 from incidents.text import PREPARATION, prepare
 from incidents.transformer import Transformer
 
 BATCH_TOKENS = 4096
 """Most tokens computed at once by `encode_batch`: more gains no speed and costs memory in proportion."""
+
+RECENT_TEXTS = 256
+"""Embeddings kept by the hash of their text: clients ask again when they lose patience. One takes some 4 KB."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Encoder:
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
         self._weights = read_weights(self._weights_path, self._config)
         self.transformer = Transformer(self._config, self._weights)
-        self._one_at_a_time = Lock()
+        self._one_at_a_time = RLock()
+        self._recent: dict[bytes, Embedding] = {}
         self.name, self.revision = read_provenance(folder)
         self.width = self._config.width
         self.token_limit = self._config.token_limit
@@ -68,12 +73,22 @@ class Encoder:
         return cls(folder, weights_filename)
 
     def encode(self, text: str) -> Embedding:
-        """Embed one text.
+        """Embed one text; one that was embedded not long ago is not computed again.
 
         Raises:
             InvalidInputError: nothing is left of the text once it is prepared.
         """
-        return self.encode_batch([text])[0]
+        prepared = prepare(text)
+        key = hashlib.sha256(prepared.encode()).digest()
+        known = self._recent.get(key)
+        note("repeated_text", known is not None)
+        if known is None:
+            with self._one_at_a_time:
+                known = self._recent.get(key) or self._embed([prepared])[0]
+                self._remember(key, known)
+        note("tokens", known.tokens)
+        note("tokens_used", known.tokens_used)
+        return known
 
     def encode_batch(self, texts: Sequence[str]) -> list[Embedding]:
         """Embed texts, in their order; fastest when neighbours are of similar length.
@@ -81,9 +96,13 @@ class Encoder:
         Raises:
             InvalidInputError: nothing is left of one of the texts once it is prepared.
         """
-        sequences = [self._tokenize(text) for text in texts]
+        return self._embed([prepare(text) for text in texts])
+
+    def _embed(self, prepared: Sequence[str]) -> list[Embedding]:
+        with timed("tokenize_ms"):
+            sequences = [self._tokenize(text) for text in prepared]
         used = [self._truncate(sequence) for sequence in sequences]
-        with self._one_at_a_time:
+        with self._one_at_a_time, timed("encode_ms"):
             vectors = [vector for batch in _batches(used) for vector in self._pool(self.transformer(batch))]
         return [
             Embedding(vector, tokens=len(sequence), tokens_used=len(kept))
@@ -107,8 +126,14 @@ class Encoder:
             digest.update(name.encode() + bytes(sample.view(torch.uint8).flatten().tolist()))
         return digest.hexdigest()
 
-    def _tokenize(self, text: str) -> list[int]:
-        sequence = list(self._tokenizer.encode(prepare(text)).ids)
+    def _remember(self, key: bytes, embedding: Embedding) -> None:
+        """Keep an embedding, and forget the one that was kept longest ago if there are too many."""
+        self._recent[key] = embedding
+        if len(self._recent) > RECENT_TEXTS:
+            del self._recent[next(iter(self._recent))]
+
+    def _tokenize(self, prepared: str) -> list[int]:
+        sequence = list(self._tokenizer.encode(prepared).ids)
         if len(sequence) < MIN_TOKENS:
             raise InvalidInputError("expected a text, got one of which nothing is left in ASCII without whitespace")
         return sequence

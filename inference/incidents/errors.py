@@ -7,8 +7,8 @@ class InvalidInputError(ValueError):
     """What the caller sent cannot be used; the message says what was expected and what came."""
 
 
-class TextTooLongError(InvalidInputError):
-    """The text has more characters than the service accepts."""
+class InputTooLargeError(InvalidInputError):
+    """The body, or the text in it, is larger than the service accepts."""
 
 
 class InvalidFileError(Exception):

@@ -1,5 +1,6 @@
 """`incident_cls.pt`: the mean vectors of known incidents, and their ranking by cosine similarity."""
 
+import hashlib
 import heapq
 import io
 import os
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from incidents.errors import InvalidIndexError, InvalidInputError
+from incidents.measurements import timed
 
 FORMAT_VERSION: Final = 1
 
@@ -44,7 +46,8 @@ class IncidentIndex:
 
     Shape: ids and report_counts (n_incidents,), int64; vectors (n_incidents, width), float32: for each incident the
     plain mean of its reports' vectors. `titles` has one string an incident; `source` says where the reports came
-    from; `built_at` is in ISO 8601, UTC.
+    from; `built_at` is in ISO 8601, UTC. `version` is the start of the SHA-256 of the file that the index was loaded
+    from, in 12 hex digits; empty for one that was made in memory.
 
     Raises:
         ValueError: the parts do not fit together; the message says what was expected and what came.
@@ -57,6 +60,7 @@ class IncidentIndex:
     encoder: EncoderInfo
     source: str
     built_at: str
+    version: str = ""
     _inverse_lengths: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +107,11 @@ class IncidentIndex:
         """How many incidents there are."""
         return len(self.titles)
 
+    @property
+    def age_seconds(self) -> int:
+        """Whole seconds since the index was built; 0 for one that says it was built later than now."""
+        return max(0, int((datetime.now(UTC) - datetime.fromisoformat(self.built_at)).total_seconds()))
+
     def query(self, numbers: list[float]) -> Tensor:
         """A vector to rank by, of numbers that came from outside. Shape: (width,), float64.
 
@@ -127,6 +136,10 @@ class IncidentIndex:
         num = len(self) if num < 0 else min(num, len(self))
         if num == 0:
             return []
+        with timed("rank_ms"):
+            return self._rank(vector, num)
+
+    def _rank(self, vector: Tensor, num: int) -> list[Match]:
         # Divided by the largest number first: even 1e308 does not overflow when it is squared.
         query = vector.double()
         query = query / query.abs().max()
@@ -156,6 +169,7 @@ class IncidentIndex:
             OSError: the folder cannot be written, or the disk is full; `path` is as it was.
         """
         content = {column.name: getattr(self, column.name) for column in fields(self) if column.init}
+        del content["version"]
         content |= {"format_version": FORMAT_VERSION, "encoder": asdict(self.encoder)}
         # Into memory first: writing straight to a full disk, torch.save raises a RuntimeError that says nothing of it.
         buffer = io.BytesIO()
@@ -185,6 +199,8 @@ class IncidentIndex:
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip() is not None:  # torch.load does not look at the checksums
                     raise zipfile.BadZipFile("a checksum is wrong")
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # damaged content can make the unpickler raise anything
             raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
@@ -194,7 +210,7 @@ class IncidentIndex:
         if type(version) is not int or version != FORMAT_VERSION:
             raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it anew")
         try:
-            return cls(**content | {"encoder": EncoderInfo(**content["encoder"])})
+            return cls(**content | {"encoder": EncoderInfo(**content["encoder"])}, version=digest[:12])
         except Exception as error:  # so can tensors of an unknown kind
             raise InvalidIndexError(path, f"of another kind: {error}") from error
 

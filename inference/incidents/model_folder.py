@@ -151,13 +151,25 @@ def verify_files(folder: Path) -> None:
     path = folder / MANIFEST_FILENAME
     if not path.is_file():
         return
-    for name, expected in _read_json_object(path).get("files", {}).items():
+    for name, expected in read_manifest(folder).items():
         if not (folder / name).is_file():
             raise InvalidModelError(folder / name, f"missing; expected the file with sha256 {expected}")
         with (folder / name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
             raise InvalidModelError(folder / name, f"expected sha256 {expected}, got {found}; fetch the model again")
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """The files of a model folder, each with its SHA-256 in hex, as its manifest lists them.
+
+    Raises:
+        InvalidModelError: there is no manifest, or it lists no files.
+    """
+    files = _read_json_object(folder / MANIFEST_FILENAME).get("files")
+    if not isinstance(files, dict) or not all(isinstance(sha256, str) for sha256 in files.values()):
+        raise InvalidModelError(folder / MANIFEST_FILENAME, "expected files, each with its sha256")
+    return files
 
 
 def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from incidents.errors import InvalidInputError, TextTooLongError
+from incidents.errors import InputTooLargeError, InvalidInputError
 from incidents.settings import settings
 
 DEFAULT_NUM: Final = 3
@@ -24,6 +24,7 @@ class Request:
 
     Raises:
         InvalidInputError: the event, its body or its query string is not what was expected.
+        InputTooLargeError: the body is longer than MAX_BODY_BYTES.
     """
 
     def __init__(self, event: Any, warnings: list[str]) -> None:
@@ -32,12 +33,16 @@ class Request:
         self.warnings = warnings
         self._sources = (event, _body(event), _query(event))
 
+    def has(self, name: str) -> bool:
+        """Whether the request has a field; null and an empty string are as good as none."""
+        return self._first(name) is not None
+
     def text(self) -> str | None:
         """The text to embed, if there is one.
 
         Raises:
             InvalidInputError: it is not a string.
-            TextTooLongError: it is longer than MAX_TEXT_CHARACTERS.
+            InputTooLargeError: it is longer than MAX_TEXT_CHARACTERS.
         """
         text = self._first("text")
         if text is None:
@@ -45,7 +50,7 @@ class Request:
         if not isinstance(text, str):
             raise InvalidInputError(f"expected `text` to be a string, got {_kind(text)}")
         if len(text) > (limit := settings().max_text_characters):
-            raise TextTooLongError(f"expected a `text` of at most {limit} characters, got {len(text)}")
+            raise InputTooLargeError(f"expected a `text` of at most {limit} characters, got {len(text)}")
         return text
 
     def embed(self) -> list[float] | None:
@@ -95,6 +100,8 @@ def _body(event: dict[str, Any]) -> dict[str, Any]:
             decoded = APIGatewayProxyEventV2(event).decoded_body
         except ValueError as error:
             raise InvalidInputError("expected a base64 body to hold UTF-8 text, got something else") from error
+        if (size := len((decoded or "").encode("utf-8", "surrogatepass"))) > (limit := settings().max_body_bytes):
+            raise InputTooLargeError(f"expected a body of at most {limit} bytes, got {size}")
         body = _parse_json("the body", decoded) if decoded and decoded.strip() else None
     if body is None:
         return {}

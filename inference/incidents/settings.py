@@ -29,10 +29,20 @@ class Settings:
     """MODEL_FILENAME: the weights in the model folder; a folder without them is passed over."""
     incidents_filename: str
     """INCIDENTS_FILENAME: the index file's name, inside the model folder of the encoder that it was built with."""
+    hf_model_uri: str
+    """HF_MODEL_URI: the model's name on the hub, by which it is published: under models/ in the bucket."""
+    index_bucket: str | None
+    """INDEX_BUCKET: the S3 bucket that indexes are published in, and the model; without it, nothing is fetched."""
+    index_key: str
+    """INDEX_KEY: the published index's name in the bucket."""
+    index_refresh_seconds: int
+    """INDEX_REFRESH_SECONDS: how often to look for a newer index, at most. A look takes some 20 ms of S3's time."""
     encoder_threads: int
     """ENCODER_THREADS: threads to compute with; by default as many as there are CPUs, see `available_cpus`."""
     max_text_characters: int
     """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens, ten times what Longformer reads."""
+    max_body_bytes: int
+    """MAX_BODY_BYTES: longest body accepted. JSON takes up to 12 bytes for a character, so every text fits."""
 
     @classmethod
     def from_mapping(cls, environment: Mapping[str, str]) -> Self:
@@ -55,8 +65,13 @@ class Settings:
             model_dir=get("MODEL_DIR", "model"),
             model_filename=get("MODEL_FILENAME", "model.safetensors"),
             incidents_filename=get("INCIDENTS_FILENAME", "incident_cls.pt"),
+            hf_model_uri=get("HF_MODEL_URI", "allenai/longformer-base-4096"),
+            index_bucket=environment.get("INDEX_BUCKET") or None,
+            index_key=get("INDEX_KEY", "incident_cls.pt"),
+            index_refresh_seconds=_positive_int("INDEX_REFRESH_SECONDS", get("INDEX_REFRESH_SECONDS", "300")),
             encoder_threads=_positive_int("ENCODER_THREADS", get("ENCODER_THREADS", str(available_cpus(environment)))),
             max_text_characters=_positive_int("MAX_TEXT_CHARACTERS", get("MAX_TEXT_CHARACTERS", "200000")),
+            max_body_bytes=_positive_int("MAX_BODY_BYTES", get("MAX_BODY_BYTES", "3000000")),
         )
 
 

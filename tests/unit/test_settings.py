@@ -27,8 +27,13 @@ def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
         model_dir="model",
         model_filename="model.safetensors",
         incidents_filename="incident_cls.pt",
+        hf_model_uri="allenai/longformer-base-4096",
+        index_bucket=None,
+        index_key="incident_cls.pt",
+        index_refresh_seconds=300,
         encoder_threads=available_cpus({}),
         max_text_characters=200_000,
+        max_body_bytes=3_000_000,
     )
     assert (IMAGE_FOLDER / "similar.py").is_file()
 
@@ -41,16 +46,33 @@ def test_settings_are_read_from_the_environment() -> None:
         "MODEL_DIR": "other",
         "MODEL_FILENAME": "weights.safetensors",
         "INCIDENTS_FILENAME": "other.pt",
+        "HF_MODEL_URI": "someone/model",
+        "INDEX_BUCKET": "a-bucket",
+        "INDEX_KEY": "a/key",
+        "INDEX_REFRESH_SECONDS": "60",
         "ENCODER_THREADS": "3",
         "MAX_TEXT_CHARACTERS": "7",
+        "MAX_BODY_BYTES": "90",
     }
     assert Settings.from_mapping(environment) == Settings(
-        Path("/a/model"), Path("/an/index.pt"), Path("/a/cache"), "other", "weights.safetensors", "other.pt", 3, 7
+        model_path=Path("/a/model"),
+        index_path=Path("/an/index.pt"),
+        cache_folder=Path("/a/cache"),
+        model_dir="other",
+        model_filename="weights.safetensors",
+        incidents_filename="other.pt",
+        hf_model_uri="someone/model",
+        index_bucket="a-bucket",
+        index_key="a/key",
+        index_refresh_seconds=60,
+        encoder_threads=3,
+        max_text_characters=7,
+        max_body_bytes=90,
     )
     assert Settings.from_mapping(dict.fromkeys(environment, "")) == Settings.from_mapping({})
 
 
-@pytest.mark.parametrize("key", ["MAX_TEXT_CHARACTERS", "ENCODER_THREADS"])
+@pytest.mark.parametrize("key", ["INDEX_REFRESH_SECONDS", "MAX_TEXT_CHARACTERS", "MAX_BODY_BYTES", "ENCODER_THREADS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣", "9" * 5000])
 def test_a_number_that_is_none_is_named(key: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{key} to be a positive whole number below a billion, got '{value}'"):
@@ -116,7 +138,7 @@ def test_what_is_on_neither_cache_nor_image_is_named(configure: Callable[..., No
         store.index()
 
 
-def test_the_cache_comes_before_the_image_and_a_folder_without_weights_is_passed_over(
+def test_the_images_model_and_the_caches_index_come_first(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -127,12 +149,12 @@ def test_the_cache_comes_before_the_image_and_a_folder_without_weights_is_passed
         (tmp_path / place / "model" / "manifest.json").write_text(f'{{"name": "{place}"}}')
         dataclasses.replace(tiny_index, source=place).save(tmp_path / place / "model" / "incident_cls.pt")
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
-    assert (store.encoder().name, store.index().source) == ("cache", "cache")
+    assert (store.encoder().name, store.index().source) == ("image", "cache")
 
-    (tmp_path / "cache" / "model" / "weights").unlink()
+    (tmp_path / "image" / "model" / "weights").unlink()
     (tmp_path / "cache" / "model" / "incident_cls.pt").unlink()
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
-    assert (store.encoder().name, store.index().source) == ("image", "image")
+    assert (store.encoder().name, store.index().source) == ("cache", "image")
 
 
 def test_the_index_is_looked_for_in_the_model_folder_that_is_named(
@@ -153,7 +175,7 @@ sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fail
 import similar
 from incidents import store
 assert "tokenizers" not in sys.modules
-assert store.encoder.cache_info().currsize == 0
+assert store._encoder.cache_info().currsize == 0
 answer = similar.handler({"text": "w5"}, None)
 assert answer["statusCode"] == 200, answer
 """

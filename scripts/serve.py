@@ -1,0 +1,72 @@
+"""Run the HTTP API on this machine: the same Lambda handlers, behind what does API Gateway's part."""
+
+import argparse
+import importlib
+import signal
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import FileResponse, HTMLResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import local_service
+from defaults import REPOSITORY
+from gateway import Gateway
+from infrastructure.routes import CORS_ORIGINS, routes
+
+OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
+DOCS: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Similar incidents: try the API</title>
+<link rel="stylesheet" href="swagger-ui/swagger-ui.css">
+<div id="docs"></div>
+<script src="swagger-ui/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", validatorUrl: null })</script>
+</html>
+"""
+
+
+def main() -> int:
+    """Run the command line; the exit status is 0 when it is stopped, 1 when it cannot start."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine alone")
+    parser.add_argument("--port", type=int, default=3000, help="0: any that is free (default: %(default)s)")
+    local_service.add_arguments(parser)
+    arguments = parser.parse_args()
+    local_service.configure(parser, arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops first, and then sends the signal again
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(application(), host=arguments.host, port=arguments.port, server_header=False)
+    return 0
+
+
+def application() -> Starlette:
+    """The service with its pages for developers, /openapi.json and /docs."""
+    handlers = {path: importlib.import_module(script).handler for path, script in routes().items()}
+    return Starlette(
+        routes=[
+            Route("/openapi.json", FileResponse(OPENAPI, media_type="application/json")),
+            Route("/docs", HTMLResponse(DOCS)),
+            Mount("/swagger-ui", StaticFiles(directory=_swagger_ui())),
+            Mount("/", Gateway(handlers, CORS_ORIGINS)),
+        ]
+    )
+
+
+def _swagger_ui() -> Path:
+    """Where a package for another framework carries Swagger UI's own files; it is not imported."""
+    spec = find_spec("flask_swagger_ui")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("flask_swagger_ui is not installed; `make serve` installs it")
+    return Path(spec.origin).parent / "dist"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

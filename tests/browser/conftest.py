@@ -1,0 +1,105 @@
+"""A running service with the embedded model and the sample's index, and Chromium to open its page."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from defaults import INDEX_FILENAME, MODEL_FOLDER
+from server import serve
+
+INDEX = MODEL_FOLDER / INDEX_FILENAME
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
+"""What Chromium must not do of its own accord."""
+
+PATIENCE_MS = 30_000
+"""How long anything is waited for: the first answer comes when the model is loaded, on whatever machine this is."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--picture", type=Path, metavar="FILE", help="keep the picture of the page there")
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path: Path | None = request.config.getoption("--picture")
+    return path or tmp_path / "page.png"
+
+
+@contextmanager
+def run_service(index: Path) -> Iterator[str]:
+    """Run the service with the embedded model and give its base URL."""
+    with serve("--index", index) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def page_service_url() -> Iterator[str]:
+    """The base URL of a running service."""
+    assert INDEX.is_file(), "the sample's index is missing; `make index` builds it"
+    with run_service(INDEX) as url:
+        yield url
+
+
+@pytest.fixture
+def start_service() -> Callable[[Path], AbstractContextManager[str]]:
+    """A function that runs another service, with an index of the test's own."""
+    return run_service
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on the PATH; on Debian, apt-get install chromium")
+    with sync_playwright() as playwright:
+        arguments = ["--no-first-run", *(f"--disable-{part}" for part in QUIET)]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, page_service_url: str) -> Iterator[Callable[..., Page]]:
+    """A function that opens the page in a browser profile of its own: open_page(color_scheme="dark").
+
+    After every test, nothing may have been requested from elsewhere, nor anything have gone wrong in a script.
+    """
+    contexts: list[BrowserContext] = []
+    origins: list[str] = []
+    requested: list[str] = []
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # What Chromium itself says about an answer that is an error; that the page says so too is tested.
+        expected = message.text.startswith("Failed to load resource") and message.location["url"].endswith("/similar")
+        if message.type in ("error", "warning") and not expected:
+            complaints.append(message.text)
+
+    def open_it(url: str = page_service_url, **options: Any) -> Page:
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        origins.append(f"{url}/")
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("request", lambda request: requested.append(request.url))
+        context.on("console", listen)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        page = context.new_page()
+        page.goto(url)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.unroute_all(behavior="ignoreErrors")
+        context.close()
+    assert requested
+    assert [url for url in requested if not url.startswith((*origins, "data:"))] == []
+    assert complaints == []

@@ -1,0 +1,161 @@
+"""The page in headless Chromium, asking a real service with the embedded model and the sample incidents.
+
+Only answers that this service never gives are stand-ins, and each test with one says so.
+"""
+
+import json
+import urllib.request
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_with, cards, find, stand_in
+
+
+def test_the_incident_that_a_text_is_about_comes_first(open_page: OpenPage) -> None:
+    page = open_page()
+    find(page)
+    expect(cards(page)).to_have_count(3)
+    expect(cards(page).first).to_contain_text("Incident 726")
+    link = cards(page).first.get_by_role("link", name=CRUISE)
+    expect(link).to_have_attribute("href", "https://incidentdatabase.ai/cite/726")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_the_cards_say_what_the_service_says(open_page: OpenPage, page_service_url: str) -> None:
+    question = urllib.request.Request(f"{page_service_url}/similar", json.dumps({"text": LONG, "num": 10}).encode())
+    with urllib.request.urlopen(question) as response:
+        answer = json.load(response)["body"]
+    page = open_page()
+    page.get_by_label("Incidents to show").select_option("10")
+    find(page, LONG)
+    expect(cards(page)).to_have_count(10)
+    for card, match in zip(cards(page).all(), answer["similar"], strict=True):
+        assert card.get_by_role("link").text_content() == f"{match['title']} (opens in a new tab)"
+        assert card.get_by_role("link").get_attribute("href") == match["url"]
+        similarity = f"similarity {match['similarity']:.6f}"
+        assert card.get_by_role("paragraph").all_inner_texts() == [f"Incident {match['incident_id']}\n{similarity}"]
+
+
+def test_another_number_is_shown_without_asking_again(open_page: OpenPage) -> None:
+    page = open_page()
+    questions: list[Any] = []
+    page.on("request", lambda request: questions.append(request.post_data_json))
+    find(page)
+    expect(cards(page)).to_have_count(3)
+    for number in (5, 10):
+        page.get_by_label("Incidents to show").select_option(str(number))
+        expect(cards(page)).to_have_count(number)
+        expect(page.locator("#progress")).to_have_text(f"{number} incidents found.")
+    assert questions == [{"text": ROBOTAXI, "num": 50}]
+
+
+def test_a_text_longer_than_the_model_reads_gives_the_warning(open_page: OpenPage) -> None:
+    page = open_page()
+    find(page, LONG)
+    expect(page.locator("#notes p")).to_have_text("The text has 362 tokens, of which the first 256 were used.")
+    find(page)
+    expect(cards(page).first).to_contain_text(CRUISE)
+    expect(page.locator("#notes p")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "words"),
+    [
+        (timedelta(days=3, hours=5), "3 days ago"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(days=800), "2 years ago"),
+        (timedelta(minutes=-5), "0 seconds ago"),  # the clock here is behind the one there
+    ],
+)
+def test_the_age_of_the_index_is_said(open_page: OpenPage, elapsed: timedelta, words: str) -> None:
+    page = open_page()
+    find(page)
+    built_at = page.locator("time").get_attribute("datetime")
+    assert built_at is not None
+    page.clock.set_fixed_time(datetime.fromisoformat(built_at) + elapsed)
+    find(page)
+    expect(page.locator("time")).to_have_text(words)
+    expect(page.locator("#index")).to_have_text(
+        f"67 incidents, indexed {words}, with sentence-transformers/all-MiniLM-L6-v2."
+    )
+
+
+def test_bars_tell_similarities_apart_that_are_all_close_to_1(open_page: OpenPage) -> None:
+    """A stand-in, as the embedded model's are not. From 0.996 to 1 it is 4 thousandths, and 0.999 is three of them."""
+    page = open_page()
+    link = "https://incidentdatabase.ai/cite/1"
+    answer_with(page, json=stand_in(*((similarity, "", link) for similarity in (0.999, 0.998, 0.997, 0.996))))
+    find(page)
+    expect(cards(page)).to_have_count(3)
+    widths = page.locator(".bar").evaluate_all("bars => bars.map(bar => bar.firstChild.offsetWidth / bar.offsetWidth)")
+    assert widths == pytest.approx([0.75, 0.5, 0.25], abs=0.005)
+    expect(page.locator("#scale")).to_have_text(
+        "A bar is empty at 0.996000, the similarity at rank 4, and full at 1, the highest there is."
+    )
+
+
+# What it keeps to itself
+
+
+def test_markup_from_the_service_is_shown_as_text(open_page: OpenPage) -> None:
+    """A stand-in, as the links of the real service are never like this."""
+    page = open_page()
+    markup = "<img src=x onerror=\"document.title = 'broken'\"><script>document.title = 'broken'</script>"
+    links = ("javascript:document.title='broken'", "https://example.org/\"onclick=\"document.title='broken'", "//a")
+    answer_with(page, json=stand_in(*((0.9, markup, link) for link in links), warnings=(markup,)))
+    find(page)
+    expect(page.get_by_role("heading", level=3).nth(0)).to_have_text(markup)
+    expect(page.locator("#notes p")).to_have_text(markup)
+    expect(page.locator("#index")).to_contain_text("with <i>encoder</i>.")
+    expect(page.get_by_role("link")).to_have_count(1)
+    expect(page.get_by_role("heading", level=3).nth(1).get_by_role("link")).to_have_attribute("href", links[1])
+    expect(page.locator("main img, main script, main i, [onclick], [onerror]")).to_have_count(0)
+    expect(page).to_have_title("Similar AI incidents")
+
+
+def test_markup_that_got_in_would_not_run(chromium: Browser, page_service_url: str) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(page_service_url)
+        markup = "<img src='data:,' onerror='document.title = 1'>"
+        with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+            page.evaluate("markup => document.body.insertAdjacentHTML('beforeend', markup)", markup)
+        expect(page).to_have_title("Similar AI incidents")
+
+
+def test_a_link_keeps_the_text_and_tells_nothing(open_page: OpenPage) -> None:
+    page = open_page()
+    find(page)
+    for link in page.get_by_role("list").get_by_role("link").all():
+        assert link.get_attribute("target") == "_blank"
+        assert link.get_attribute("rel") == "noopener noreferrer"
+
+
+def test_the_text_is_neither_in_the_address_nor_stored(open_page: OpenPage) -> None:
+    page = open_page()
+    address, entries = page.url, page.evaluate("history.length")
+    find(page)
+    expect(cards(page)).to_have_count(3)
+    assert page.url == address
+    assert page.evaluate("history.length") == entries
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    page.reload()
+    expect(page.get_by_label("Text of the article or report")).to_have_value("")
+
+
+@pytest.mark.parametrize("path", ["/page", "/stage/", "/stage/page"])
+def test_it_asks_beside_wherever_it_is(open_page: OpenPage, page_service_url: str, path: str) -> None:
+    """A stage of API Gateway puts its name before every path; here the requests are sent on without it."""
+    page = open_page()
+
+    def send_on(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=route.request.url.replace("/stage", "")))
+
+    page.route("**/stage/**", send_on)
+    page.goto(f"{page_service_url}{path}")
+    with page.expect_request(f"{page_service_url}{path.rpartition('/')[0]}/similar"):
+        find(page)
+    expect(cards(page).first).to_contain_text(CRUISE)

@@ -1,0 +1,300 @@
+"""The service over real HTTP, from outside, as scripts/serve.py runs it."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+from incidents.encoder import Encoder
+from incidents.index import EncoderInfo, IncidentIndex
+from infrastructure.routes import routes
+from server import REPOSITORY, Server, serve
+from tiny import make_index
+
+ROUTES = sorted(routes())
+SIMILAR = [path for path, script in sorted(routes().items()) if script == "similar"]
+EMBED = [path for path, script in sorted(routes().items()) if script == "embed"]
+ORIGIN = "https://incidentdatabase.ai"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
+    tiny_index.save(index)
+    with serve("--model", tiny_folder, "--index", index) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def embedding(tiny_encoder: Encoder) -> list[float]:
+    """The embedding of incident 60's text."""
+    numbers: list[float] = tiny_encoder.encode("w6").vector.tolist()
+    return numbers
+
+
+def opened(response: httpx.Response) -> tuple[int, dict[str, Any]]:
+    """Check the envelope that is the HTTP body and take (status, body) out of it."""
+    envelope = response.json()
+    assert envelope["statusCode"] == response.status_code
+    assert envelope["isBase64Encoded"] is False
+    assert envelope["multiValueHeaders"] == {}
+    for name, value in envelope["headers"].items():
+        assert response.headers[name] == value
+    assert response.headers["content-type"] == "application/json"
+    return response.status_code, envelope["body"]
+
+
+def first(response: httpx.Response) -> int:
+    status, body = opened(response)
+    assert status == 200, body["msg"]
+    incident_id: int = body["similar"][0]["incident_id"]
+    return incident_id
+
+
+# The website
+
+
+WEBSITE = """
+async function ask(path, fields) {
+  const response = await fetch(process.env.SERVICE + path, { method: "POST", body: JSON.stringify(fields) });
+  return (await response.json()).body;
+}
+const { embedding } = await ask("/text-to-embed", { text: "w6" });
+const body = await ask("/embed-to-db-similar", { num: "3", embed: JSON.stringify(embedding.vector) });
+const similar = JSON.parse(body.msg.replace(/\\(/g, "[").replace(/\\)/g, "]"));
+console.log(JSON.stringify({ hash: embedding.from_text_hash, width: embedding.vector.length, similar }));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node to make the website's call with")
+def test_the_website_gets_its_similar_incidents_in_two_steps(server: Server) -> None:
+    command = ["node", "--input-type=module", "--eval", WEBSITE]
+    done = subprocess.run(command, env=os.environ | {"SERVICE": server.url}, capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["hash"] == hashlib.sha1(b"w6").hexdigest()
+    assert found["width"] == 32
+    assert len(found["similar"]) == 3
+    assert found["similar"][0] == [pytest.approx(1.0), 60]
+    assert found["similar"] == sorted(found["similar"], reverse=True)
+
+
+# Every route, every form of input
+
+
+@pytest.mark.parametrize("path", SIMILAR)
+def test_similar_takes_a_text_by_get_and_by_post(client: httpx.Client, path: str) -> None:
+    assert first(client.get(path, params={"text": "w7"})) == 70
+    assert first(client.get(f'{path}?text="w7"')) == 70
+    assert first(client.post(path, json={"text": "w7"})) == 70
+    assert first(client.post(path, params={"text": "w7"})) == 70
+    status, body = opened(client.get(path, params={"text": "w7", "num": "-1"}))
+    assert (status, len(body["similar"])) == (200, 4)
+
+
+@pytest.mark.parametrize("path", SIMILAR)
+def test_similar_takes_an_embedding_by_get_and_by_post(client: httpx.Client, path: str, embedding: list[float]) -> None:
+    text = json.dumps(embedding)
+    assert first(client.get(path, params={"embed": text})) == 60
+    assert first(client.post(path, json={"embed": embedding})) == 60
+    for _ in range(4):
+        assert first(client.post(path, json={"embed": text})) == 60
+        text = json.dumps(text)
+
+
+@pytest.mark.parametrize("path", EMBED)
+def test_embed_takes_a_text_by_get_and_by_post(client: httpx.Client, path: str, embedding: list[float]) -> None:
+    for response in (client.get(path, params={"text": "w6"}), client.post(path, json={"text": "w6"})):
+        status, body = opened(response)
+        assert (status, body["msg"], response.json()["msg"]) == (200, "Success", "Success")
+        assert body["embedding"]["vector"] == embedding
+
+
+def test_info_answers_get_and_post(client: httpx.Client) -> None:
+    for response in (client.get("/info"), client.post("/info"), client.post("/info", json={})):
+        status, body = opened(response)
+        assert (status, body["index"]["incidents"], body["encoder"]["width"]) == (200, 4, 32)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "text/plain;charset=UTF-8", "application/json", "application/x-www-form-urlencoded", None],
+)
+def test_a_body_is_json_whatever_its_content_type_says(client: httpx.Client, content_type: str | None) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    assert first(client.post("/similar", content='{"text": "w8 é"}', headers=headers)) == 80
+
+
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain"])
+def test_a_body_that_is_not_utf_8_is_answered_with_400(client: httpx.Client, content_type: str) -> None:
+    answer = client.post("/similar", content=b'{"text": "\xff"}', headers={"content-type": content_type})
+    assert opened(answer)[0] == 400
+
+
+def test_what_comes_twice_in_a_query_string_is_joined_as_api_gateway_does(client: httpx.Client) -> None:
+    status, body = opened(client.get("/similar?num=1&num=2&text=w6"))
+    assert status == 200
+    assert body["warnings"] == ['Provided value for "num" invalid, using default of 3.']
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "expected a `text` or an `embed`"),
+        ({"text": ""}, "expected a `text` or an `embed`"),
+        ({"text": " \n"}, "nothing is left"),
+        ({"text": 5}, "expected `text` to be a string, got a number"),
+        ({"embed": {}}, "expected `embed` to be a JSON list of numbers, got an object"),
+        ({"embed": "[1, 2"}, "expected `embed` to be JSON"),
+        ({"embed": ["a"]}, "numbers only, got a string at position 0"),
+        ({"embed": [1.0] * 31}, "expected an embedding of 32 numbers, got 31"),
+        ({"embed": [0.0] * 32}, "not all zero"),
+        ([], "expected the body to be a JSON object, got a list"),
+    ],
+)
+@pytest.mark.parametrize("path", SIMILAR)
+def test_unusable_input_is_answered_with_400(client: httpx.Client, path: str, fields: Any, expected: str) -> None:
+    status, body = opened(client.post(path, json=fields))
+    assert status == 400
+    assert expected in body["msg"]
+    assert isinstance(body["warnings"], list)
+
+
+def test_a_body_that_is_not_json_is_answered_with_400(client: httpx.Client) -> None:
+    status, body = opened(client.post("/similar", content="text=w6"))
+    assert (status, body["msg"][:30]) == (400, "expected the body to be JSON, ")
+
+
+@pytest.mark.parametrize("content", ['{"embed": "[NaN]"}', '{"embed": [1e999]}'])
+def test_numbers_that_are_not_finite_are_answered_with_400(client: httpx.Client, content: str) -> None:
+    status, body = opened(client.post("/similar", content=content))
+    assert status == 400
+    assert "finite numbers only" in body["msg"]
+
+
+@pytest.mark.parametrize("path", EMBED)
+def test_embed_without_a_text_is_answered_with_400(client: httpx.Client, path: str) -> None:
+    assert opened(client.get(path))[0] == opened(client.post(path, json={"embed": [1]}))[0] == 400
+
+
+def test_what_is_too_large_is_answered_with_413(client: httpx.Client) -> None:
+    assert opened(client.post("/similar", json={"text": "w" * 200_001}))[0] == 413
+    assert opened(client.post("/embed", json={"text": "w6", "padding": " " * 3_000_000}))[0] == 413
+    refused = client.post("/similar", content=b" " * (10 * 2**20 + 1))
+    assert (refused.status_code, refused.json()) == (413, {"message": "Request Entity Too Large"})
+
+
+def test_a_url_that_api_gateway_would_not_take_is_refused(client: httpx.Client) -> None:
+    assert client.get("/similar", params={"text": "w" * 11_000}).status_code == 431
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/similar/", "/SIMILAR", "/similar.py", "/incidents"])
+def test_an_unknown_route_is_answered_with_404(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+@pytest.mark.parametrize("path", ROUTES)
+def test_an_unknown_method_is_answered_with_405(client: httpx.Client, path: str, method: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+def test_without_a_usable_index_the_answer_is_503(tiny_folder: Path, tmp_path: Path, embedding: list[float]) -> None:
+    path = tmp_path / "incident_cls.pt"
+    path.write_bytes(b"PK")
+    with serve("--model", tiny_folder, "--index", path) as server, httpx.Client(base_url=server.url) as client:
+        for response in (client.get("/similar?text=w6"), client.post("/similar", json={"embed": embedding})):
+            assert opened(response)[0] == 503
+            assert int(response.headers["retry-after"]) > 0
+        assert opened(client.get("/info"))[0] == 503
+        assert opened(client.get("/embed?text=w6"))[0] == 200
+        other = EncoderInfo("another", "2", "0" * 64, 32, 40)
+        make_index({9: torch.ones(32)}, other).save(path)
+        status, body = opened(client.get("/similar?text=w6"))
+        assert status == 503
+        assert "got one built with another 2" in body["msg"]
+        assert str(tmp_path) not in body["msg"]
+        assert opened(client.post("/similar", json={"embed": embedding}))[0] == 200
+
+
+# Browsers
+
+
+def test_a_preflight_is_answered_as_configured(client: httpx.Client) -> None:
+    headers = {"origin": ORIGIN, "access-control-request-method": "POST"}
+    answer = client.options("/similar", headers=headers)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert answer.headers["access-control-allow-methods"] == "GET,POST"
+    assert answer.headers["access-control-allow-headers"] == "content-type,x-amz-date,authorization,x-api-key"
+
+
+def test_an_answer_may_be_read_by_a_known_origin_only(client: httpx.Client) -> None:
+    known = client.get("/info", headers={"origin": ORIGIN})
+    assert known.headers["access-control-allow-origin"] == ORIGIN
+    for path in ("/info", "/nothing"):
+        unknown = client.get(path, headers={"origin": "https://example.org"})
+        assert not [name for name in unknown.headers if name.startswith("access-control")]
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.text == (REPOSITORY / "inference" / "page.html").read_text()
+    assert client.get("/page").text == page.text
+
+
+def test_the_api_can_be_read_and_tried(client: httpx.Client) -> None:
+    assert client.get("/openapi.json").json()["openapi"] == "3.1.0"
+    docs = client.get("/docs")
+    assert docs.status_code == 200
+    for asset in ("swagger-ui/swagger-ui.css", "swagger-ui/swagger-ui-bundle.js"):
+        assert asset in docs.text
+        assert client.get(f"/{asset}").status_code == 200
+
+
+# The process
+
+
+def test_it_logs_requests_but_never_a_text(server: Server, client: httpx.Client) -> None:
+    client.post("/similar", json={"text": "w6 verysecret"})
+    assert '"POST /similar HTTP/1.1" 200' in server.output
+    assert '"route":"POST /similar"' in server.output
+    assert "verysecret" not in server.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly(tiny_folder: Path, number: signal.Signals) -> None:
+    with serve("--model", tiny_folder, "--index", tiny_folder / "config.json") as other:
+        assert other.stop(number) == 0
+        assert "Traceback" not in other.output
+
+
+def test_a_taken_port_is_named(server: Server, tiny_folder: Path) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    with (
+        pytest.raises(AssertionError, match="address already in use"),
+        serve("--model", tiny_folder, "--index", tiny_folder / "config.json", "--port", port),
+    ):
+        pass

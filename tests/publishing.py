@@ -1,0 +1,41 @@
+"""A bucket to publish in, at whatever stands in for S3, and what tests put there."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import boto3
+import torch
+
+from incidents.index import EncoderInfo, IncidentIndex
+from incidents.published import SHA256_KEY
+from tiny import make_index
+
+BUCKET = "published-indexes"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def make_bucket() -> Any:
+    """Create a bucket with versions and give a client."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    return s3
+
+
+def index_of(encoder: EncoderInfo, *ids: int) -> IncidentIndex:
+    """An index with an incident for each id, all of the same vector."""
+    return make_index(dict.fromkeys(ids, torch.ones(encoder.width)), encoder)
+
+
+def put(s3: Any, content: bytes, **metadata: str) -> None:
+    """Publish bytes without a look at what they are."""
+    metadata = {SHA256_KEY: hashlib.sha256(content).hexdigest()} | metadata
+    s3.put_object(Bucket=BUCKET, Key="incident_cls.pt", Body=content, Metadata=metadata)
+
+
+def saved(index: IncidentIndex, folder: Path) -> Path:
+    """A file of an index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index.save(folder / "incident_cls.pt")
+    return folder / "incident_cls.pt"

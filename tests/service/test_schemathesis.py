@@ -1,0 +1,52 @@
+"""Generated calls: the service answers as docs/openapi.json says, whatever the document allows or forbids."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import openapi
+from incidents.encoder import Encoder
+from incidents.index import IncidentIndex
+from server import serve
+
+FOLDER = Path(__file__).parent
+EXAMPLES_PER_OPERATION = 100
+
+
+def test_what_is_answered_is_what_the_document_says(
+    tiny_folder: Path, tiny_encoder: Encoder, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
+    """The document leaves open what depends on the deployed encoder: here an embedding has 32 numbers.
+
+    A string that holds such a list is beyond what can be generated from a schema, so only lists are sent.
+    """
+    written = json.dumps(json.loads(openapi.OPENAPI.read_text()))
+    numbers = json.dumps(openapi.NUMBERS)
+    assert numbers in written
+    width = {"minItems": tiny_encoder.width, "maxItems": tiny_encoder.width}
+    definite = json.loads(written.replace(numbers, json.dumps(openapi.NUMBERS | width)))
+    embed = definite["components"]["schemas"]["SimilarRequest"]["anyOf"][1]["properties"]["embed"]
+    embed["anyOf"] = [kind for kind in embed["anyOf"] if kind["type"] == "array"]
+    (tmp_path / "openapi.json").write_text(json.dumps(definite))
+    tiny_index.save(tmp_path / "incident_cls.pt")
+    with serve("--model", tiny_folder, "--index", tmp_path / "incident_cls.pt") as server:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", FOLDER / "schemathesis.toml"),
+                *("run", tmp_path / "openapi.json", "--url", server.url),
+                *("--max-examples", str(EXAMPLES_PER_OPERATION), "--suppress-health-check", "filter_too_much"),
+            ],
+            cwd=tmp_path,
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "calls", "PYTHONPATH": str(FOLDER)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    print(done.stdout[-20_000:])
+    assert done.returncode == 0
+    generated = re.search(r"(\d+) generated, \1 passed", done.stdout)
+    assert generated is not None
+    assert int(generated[1]) >= 1000
