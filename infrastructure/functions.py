@@ -19,6 +19,9 @@ from infrastructure.settings import Settings
 LIGHT_SCRIPTS: Final = frozenset({"info", "page"})
 """The scripts that never run the model; any other is given what the model needs."""
 
+STATIC_SCRIPTS: Final = frozenset({"page"})
+"""The scripts that read neither model nor index, and may not."""
+
 WARMING_EVENT: Final = {"text": "warm"}
 """A direct invocation with a text, for which a function loads the model; nobody reads the answer."""
 

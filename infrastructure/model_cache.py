@@ -1,4 +1,4 @@
-"""The model cache: a file system for models that are newer than the image, mounted into every Lambda function."""
+"""The model cache: a file system for what was published after the image was built, mounted into functions."""
 
 from typing import Final, cast
 
@@ -15,7 +15,7 @@ OWNER: Final = "1001"
 
 
 class ModelCache(Construct):
-    """An encrypted EFS file system; it holds nothing that cannot be fetched again, and goes when the stack goes."""
+    """An encrypted EFS file system; all it holds can be fetched again, so it goes when the stack goes."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc, security_group: ec2.ISecurityGroup
@@ -32,7 +32,7 @@ class ModelCache(Construct):
             # Bursting costs nothing on top and reads 100 MB a second: few instances start cold at the same time.
             throughput_mode=efs.ThroughputMode.BURSTING,
             removal_policy=RemovalPolicy.DESTROY,
-            # With any policy, EFS asks for an IAM identity. What False adds would let every such identity write.
+            # With any policy, EFS asks for an IAM identity. What False adds would let every such identity be root.
             allow_anonymous_access=True,
             file_system_policy=iam.PolicyDocument(
                 statements=[
@@ -54,9 +54,9 @@ class ModelCache(Construct):
         )
 
     def mount(self, function: lambda_.Function) -> None:
-        """Mount the models into a function, and let it read them.
+        """Mount the models into a function, and let it read them and put what was published there.
 
-        `lambda_.FileSystem` would let the function write as well, and mount by a statement on every file system.
+        `lambda_.FileSystem` would let it mount any file system that has such an access point.
         """
         cast("lambda_.CfnFunction", function.node.default_child).file_system_configs = [
             lambda_.CfnFunction.FileSystemConfigProperty(
@@ -66,7 +66,7 @@ class ModelCache(Construct):
         function.node.add_dependency(self.file_system.mount_targets_available)
         function.add_to_role_policy(
             iam.PolicyStatement(
-                actions=["elasticfilesystem:ClientMount"],
+                actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
                 resources=[
                     Stack.of(self).format_arn(
                         service="elasticfilesystem",

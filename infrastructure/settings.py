@@ -63,9 +63,9 @@ class Settings:
     incidents_filename: str
     """INCIDENTS_FILENAME: the index file's name in the model folder."""
     hf_model_uri: str
-    """HF_MODEL_URI: the model's name on the model hub."""
+    """HF_MODEL_URI: the model's name on the hub, by which it is published: under models/ in the bucket."""
     index_key: str
-    """INDEX_KEY: the published index's key in the bucket."""
+    """INDEX_KEY: the published index's name in the bucket."""
     index_refresh_seconds: int
     """INDEX_REFRESH_SECONDS: how often a function looks for a newer index. It is published daily, so 5 min are soon."""
     max_text_characters: int | None

@@ -7,7 +7,7 @@ from aws_cdk import CfnOutput, Environment, Fn, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infrastructure.functions import Functions
+from infrastructure.functions import STATIC_SCRIPTS, Functions
 from infrastructure.index_store import IndexStore
 from infrastructure.inference_api import InferenceApi
 from infrastructure.model_cache import MOUNT_PATH, ModelCache
@@ -30,7 +30,13 @@ class AiidNlpLambdaStack(Stack):
         )
         network = Network(self, "Network")
         cache = ModelCache(self, "ModelCache", vpc=network.vpc, security_group=network.cache_group)
-        store = IndexStore(self, "IndexStore", key=settings.index_key, old_index_days=settings.old_index_days)
+        store = IndexStore(
+            self,
+            "IndexStore",
+            key=settings.index_key,
+            model_prefix=f"models/{settings.hf_model_uri}",
+            old_index_days=settings.old_index_days,
+        )
         functions = Functions(
             self,
             "Functions",
@@ -52,10 +58,11 @@ class AiidNlpLambdaStack(Stack):
             alarm_topic_arn=settings.alarm_topic_arn,
         )
 
-        for function in functions.by_script.values():
-            cache.mount(function)
-            for statement in store.read_statements():
-                function.add_to_role_policy(statement)
+        for script, function in functions.by_script.items():
+            if script not in STATIC_SCRIPTS:
+                cache.mount(function)
+                for statement in store.read_statements():
+                    function.add_to_role_policy(statement)
         for statement in store.read_statements():
             statement.add_principals(iam.AnyPrincipal())
             network.s3_endpoint.add_to_policy(statement)

@@ -14,6 +14,7 @@ from template import Template
 
 MODEL_SCRIPTS = ["embed", "similar"]
 LIGHT_SCRIPTS = sorted(set(script_names()) - set(MODEL_SCRIPTS))
+DATA_SCRIPTS = sorted(set(script_names()) - {"page"})
 
 
 def test_there_is_one_function_for_every_script(template: Template) -> None:
@@ -77,6 +78,9 @@ def test_the_service_reads_what_the_stack_sets(synthesise: Callable[..., Templat
         MODEL_DIR="longformer",
         MODEL_FILENAME="weights.safetensors",
         INCIDENTS_FILENAME="other.pt",
+        HF_MODEL_URI="a/b",
+        INDEX_KEY="latest.pt",
+        INDEX_REFRESH_SECONDS="60",
         MAX_TEXT_CHARACTERS="1000",
     )
     settings = ServiceSettings.from_mapping(template.meant(template.function("similar")["Environment"]["Variables"]))
@@ -84,10 +88,16 @@ def test_the_service_reads_what_the_stack_sets(synthesise: Callable[..., Templat
     assert settings.model_dir == "longformer"
     assert settings.model_filename == "weights.safetensors"
     assert settings.incidents_filename == "other.pt"
+    assert (settings.hf_model_uri, settings.index_key, settings.index_refresh_seconds) == ("a/b", "latest.pt", 60)
+    assert settings.index_bucket == "<IndexStore/Bucket>"
     assert settings.max_text_characters == 1000
 
 
-@pytest.mark.parametrize("script", script_names())
+def test_the_page_has_no_model_cache(template: Template) -> None:
+    assert "FileSystemConfigs" not in template.function("page")
+
+
+@pytest.mark.parametrize("script", DATA_SCRIPTS)
 def test_the_model_cache_is_mounted_before_the_function_starts(template: Template, script: str) -> None:
     function = template.function(script)
     (mount,) = template.meant(function["FileSystemConfigs"])

@@ -25,12 +25,19 @@ def test_the_zone_can_be_chosen(synthesise: Callable[..., Template]) -> None:
     assert subnet["AvailabilityZone"] == "us-east-1c"
 
 
-def test_the_gateway_endpoint_leads_to_the_index_and_nowhere_else(template: Template) -> None:
+def test_the_gateway_endpoint_leads_to_what_is_published_and_nowhere_else(template: Template) -> None:
     endpoint = template.meant(template.only("AWS::EC2::VPCEndpoint"))
     assert endpoint["VpcEndpointType"] == "Gateway"
     assert endpoint["ServiceName"] == "com.amazonaws.<AWS::Region>.s3"
     assert [(each["Effect"], each["Action"], each["Resource"]) for each in endpoint["PolicyDocument"]["Statement"]] == [
-        ("Allow", ["s3:GetObject", "s3:GetObjectVersion"], "<IndexStore/Bucket>.Arn/incident_cls.pt"),
+        (
+            "Allow",
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            [
+                "<IndexStore/Bucket>.Arn/incident_cls.pt",
+                "<IndexStore/Bucket>.Arn/models/allenai/longformer-base-4096/*",
+            ],
+        ),
         ("Allow", "s3:ListBucket", "<IndexStore/Bucket>.Arn"),
     ]
 

@@ -18,14 +18,26 @@ ON_EVERY_RESOURCE = {
 }
 
 
+MOUNTING = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
+MODEL_FILES = "<IndexStore/Bucket>.Arn/models/allenai/longformer-base-4096/*"
+"""A model is a folder of files, and its manifest says which."""
+
+
 def actions(statement: Resource) -> tuple[str, ...]:
     action = statement["Action"]
     return (action,) if isinstance(action, str) else tuple(action)
 
 
+def resources(statement: Resource) -> tuple[str, ...]:
+    resource = statement["Resource"]
+    return (resource,) if isinstance(resource, str) else tuple(resource)
+
+
 def test_a_star_stands_only_where_there_is_a_reason(template: Template) -> None:
-    stars = {actions(statement) for _, statement in template.statements() if "*" in str(statement["Resource"])}
-    assert stars == ON_EVERY_RESOURCE
+    statements = [statement for _, statement in template.statements()]
+    assert {actions(statement) for statement in statements if "*" in resources(statement)} == ON_EVERY_RESOURCE
+    patterns = {resource for statement in statements for resource in resources(statement) if "*" in resource}
+    assert patterns == {"*", MODEL_FILES}
 
 
 def test_no_action_is_a_pattern(template: Template) -> None:
@@ -37,19 +49,20 @@ def test_a_function_may_do_this_and_nothing_else(template: Template) -> None:
         path = f"Functions/{script.capitalize()}"
         statements = [each for owner, each in template.statements() if owner == f"{path}/Role/DefaultPolicy"]
         assert {each["Effect"] for each in statements} == {"Allow"}
-        named = {actions(each): each["Resource"] for each in statements if each["Resource"] != "*"}
+        named = {actions(each): resources(each) for each in statements if each["Resource"] != "*"}
         arn = "arn:<AWS::Partition>:elasticfilesystem:<AWS::Region>:<AWS::AccountId>"
-        assert named == {
-            ("logs:CreateLogStream", "logs:PutLogEvents"): f"<{path}/Logs>.Arn",
-            ("elasticfilesystem:ClientMount",): f"{arn}:file-system/<ModelCache/FileSystem>",
-            ("s3:GetObject", "s3:GetObjectVersion"): "<IndexStore/Bucket>.Arn/incident_cls.pt",
-            ("s3:ListBucket",): "<IndexStore/Bucket>.Arn",
+        logs = {("logs:CreateLogStream", "logs:PutLogEvents"): (f"<{path}/Logs>.Arn",)}
+        data = {
+            MOUNTING: (f"{arn}:file-system/<ModelCache/FileSystem>",),
+            ("s3:GetObject", "s3:GetObjectVersion"): ("<IndexStore/Bucket>.Arn/incident_cls.pt", MODEL_FILES),
+            ("s3:ListBucket",): ("<IndexStore/Bucket>.Arn",),
         }
+        assert named == (logs if script == "page" else logs | data)
 
 
 def test_a_function_mounts_by_the_access_point_only(template: Template) -> None:
-    mounts = [each for _, each in template.statements() if actions(each) == ("elasticfilesystem:ClientMount",)]
-    assert len(mounts) == len(script_names())
+    mounts = [each for _, each in template.statements() if actions(each) == MOUNTING]
+    assert len(mounts) == len(script_names()) - 1  # the page has none
     for mount in mounts:
         arn = mount["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
         assert arn.endswith(":access-point/<ModelCache/FileSystem/Models>")

@@ -27,6 +27,7 @@ def variable(name: str, value: object) -> dict[str, Any]:
 ALARMS = ("Monitoring/*",)
 POLICY = "PolicyDocument.Statement.*"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+READERS = ("Functions/*/Role/DefaultPolicy", "Network/Vpc/S3")
 PUBLISHER = "arn:aws:iam::123456789012:role/refresh"
 
 SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
@@ -63,16 +64,15 @@ SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("MODEL_DIR", "longformer", variable("MODEL_DIR", "longformer")),
     ("MODEL_FILENAME", "weights.safetensors", variable("MODEL_FILENAME", "weights.safetensors")),
     ("INCIDENTS_FILENAME", "other.pt", variable("INCIDENTS_FILENAME", "other.pt")),
-    ("HF_MODEL_URI", "sentence-transformers/all-MiniLM-L6-v2", variable("HF_MODEL_URI", ANY)),
+    (
+        "HF_MODEL_URI",
+        "a/b",
+        variable("HF_MODEL_URI", "a/b") | of(READERS, f"{POLICY}.Resource.1", "<IndexStore/Bucket>.Arn/models/a/b/*"),
+    ),
     (
         "INDEX_KEY",
         "latest.pt",
-        variable("INDEX_KEY", "latest.pt")
-        | of(
-            ("Functions/*/Role/DefaultPolicy", "Network/Vpc/S3"),
-            f"{POLICY}.Resource",
-            "<IndexStore/Bucket>.Arn/latest.pt",
-        ),
+        variable("INDEX_KEY", "latest.pt") | of(READERS, f"{POLICY}.Resource.0", "<IndexStore/Bucket>.Arn/latest.pt"),
     ),
     ("INDEX_REFRESH_SECONDS", "60", variable("INDEX_REFRESH_SECONDS", "60")),
     ("MAX_TEXT_CHARACTERS", "1000", variable("MAX_TEXT_CHARACTERS", "1000")),

@@ -77,5 +77,5 @@ def test_a_publisher_may_replace_the_index_and_nothing_else(synthesise: Callable
     index = "<IndexStore/Bucket>.Arn/indexes/latest.pt"
     assert [(each["Action"], each["Resource"]) for each in allowed] == [
         (["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], index),
-        ("s3:ListBucket", "<IndexStore/Bucket>.Arn"),
+        (["s3:ListBucket", "s3:ListBucketVersions"], "<IndexStore/Bucket>.Arn"),
     ]
