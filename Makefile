@@ -13,6 +13,16 @@ SOURCE := sample
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep ^torch== inference/requirements.txt)
 
+# cfn-lint would not have a resource name what it depends on twice, as the CDK does.
+CFN_LINT_OPTIONS := --ignore-checks W3005
+
+CDK := node_modules/.bin/cdk
+# What else the CDK is told, such as --profile NAME.
+CDK_OPTIONS :=
+# The alpha packages are deprecated in favour of a module of the same names, and every use of them would say so.
+export JSII_DEPRECATED := quiet
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
 # Taken as they were typed: make would expand a $ in them, and a shell would read quotes and backticks.
 override TEXT := $(value TEXT)
 override NUM := $(value NUM)
@@ -73,12 +83,17 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
 	$(RUN) -m pytest -m slow
 
-check: $(VENV)/dev.stamp ## Check style and types; edits nothing
+test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
+	$(RUN) -m pytest tests/deploy
+
+check: $(VENV)/dev.stamp ## Check style, types, the stack and the workflows; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/zizmor --quiet --offline --persona pedantic .github/workflows
+	$(RUN) scripts/audit_stack.py --output cdk.out/audit
+	$(VENV)/bin/cfn-lint $(CFN_LINT_OPTIONS) -- cdk.out/audit/*/*.template.json
 
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff check --fix .
@@ -90,8 +105,23 @@ openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
+synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
+	@$(CDK) synth --quiet $(CDK_OPTIONS)
+
+bootstrap: $(VENV)/cdk.stamp $(CDK) ## Prepare an AWS account and region for the CDK, once
+	@$(CDK) bootstrap $(CDK_OPTIONS)
+
+diff: $(VENV)/cdk.stamp $(CDK) ## Show what a deployment would change
+	@$(CDK) diff $(CDK_OPTIONS)
+
+deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OPTIONS="--profile NAME")
+	@$(CDK) deploy $(CDK_OPTIONS)
+
+destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
+	@$(CDK) destroy $(CDK_OPTIONS)
+
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
-	rm -rf $(VENV) models .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Only where there is none: an index of somebody's own incidents is not replaced by one of the sample.
 $(INDEX): | $(MODEL)/manifest.json
@@ -112,9 +142,19 @@ $(VENV)/job.stamp: scripts/requirements-job.txt $(VENV)/run.stamp
 	@$(PIP) --requirement scripts/requirements-job.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp $(VENV)/job.stamp
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp $(VENV)/job.stamp $(VENV)/cdk.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/cdk.stamp: requirements.txt $(VENV)/run.stamp
+	@echo 'Installing the CDK' >&2
+	@$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(CDK): package.json package-lock.json
+	@echo 'Installing the command line of the CDK' >&2
+	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/runtime.stamp: inference/requirements-image.txt $(VENV)/dev.stamp

@@ -20,9 +20,6 @@ ALIASES: Final = {
 CORS_HEADERS: Final = ("Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key")
 """The headers a browser may send from another origin."""
 
-CORS_ORIGINS: Final = ("http://localhost:3000", "https://incidentdatabase.ai")
-"""Whose pages may ask the API from a browser."""
-
 
 def script_names(folder: Path = SCRIPTS_FOLDER) -> list[str]:
     """The names of the Lambda scripts, sorted."""

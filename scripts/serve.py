@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -18,7 +19,8 @@ from starlette.staticfiles import StaticFiles
 import local_service
 from defaults import REPOSITORY
 from gateway import Gateway
-from infrastructure.routes import CORS_ORIGINS, routes
+from infrastructure.routes import routes
+from infrastructure.settings import Settings as StackSettings
 
 OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
 DOCS: Final = """<!doctype html>
@@ -42,20 +44,24 @@ def main() -> int:
     arguments = parser.parse_args()
     local_service.configure(parser, arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops first, and then sends the signal again
+    try:
+        origins = StackSettings.from_mapping(os.environ).cors_origins
+    except ValueError as error:
+        parser.error(str(error))
     with suppress(KeyboardInterrupt):
-        uvicorn.run(application(), host=arguments.host, port=arguments.port, server_header=False)
+        uvicorn.run(application(origins), host=arguments.host, port=arguments.port, server_header=False)
     return 0
 
 
-def application() -> Starlette:
-    """The service with its pages for developers, /openapi.json and /docs."""
+def application(origins: tuple[str, ...]) -> Starlette:
+    """The service, for pages of these origins too, and its own pages for developers, /openapi.json and /docs."""
     handlers = {path: importlib.import_module(script).handler for path, script in routes().items()}
     return Starlette(
         routes=[
             Route("/openapi.json", FileResponse(OPENAPI, media_type="application/json")),
             Route("/docs", HTMLResponse(DOCS)),
             Mount("/swagger-ui", StaticFiles(directory=_swagger_ui())),
-            Mount("/", Gateway(handlers, CORS_ORIGINS)),
+            Mount("/", Gateway(handlers, origins)),
         ]
     )
 

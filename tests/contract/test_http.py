@@ -291,6 +291,20 @@ def test_it_stops_cleanly(tiny_folder: Path, number: signal.Signals) -> None:
         assert "Traceback" not in other.output
 
 
+def test_the_origins_are_those_of_the_stack(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ALLOW_ORIGINS", "https://example.org")
+    with serve("--model", tiny_folder, "--index", tiny_folder / "config.json") as other:
+        allowed = httpx.get(f"{other.url}/page", headers={"origin": "https://example.org"})
+        assert allowed.headers["access-control-allow-origin"] == "https://example.org"
+        assert "access-control-allow-origin" not in httpx.get(f"{other.url}/page", headers={"origin": ORIGIN}).headers
+    monkeypatch.setenv("CORS_ALLOW_ORIGINS", "*")
+    with (
+        pytest.raises(AssertionError, match="expected CORS_ALLOW_ORIGINS to hold origins such as"),
+        serve("--model", tiny_folder, "--index", tiny_folder / "config.json"),
+    ):
+        pass
+
+
 def test_a_taken_port_is_named(server: Server, tiny_folder: Path) -> None:
     port = server.url.rsplit(":", 1)[1]
     with (

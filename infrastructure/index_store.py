@@ -1,0 +1,53 @@
+"""The index store: the bucket where a new index is published, and a model that is not in the image."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+
+class IndexStore(Construct):
+    """A private, versioned bucket. It stays when the stack goes, as it holds what the refresh job has made."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, key: str, model_prefix: str, old_index_days: int
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            versioned=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=Duration.days(old_index_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self._index_arn = self.bucket.arn_for_objects(key)
+        self._model_arn = self.bucket.arn_for_objects(f"{model_prefix}/*")
+
+    def read_statements(self) -> list[iam.PolicyStatement]:
+        """What reading takes; without the right to list, S3 answers 403 for what is not there, as if it were secret."""
+        return [
+            iam.PolicyStatement(
+                actions=["s3:GetObject", "s3:GetObjectVersion"], resources=[self._index_arn, self._model_arn]
+            ),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]),
+        ]
+
+    def allow_publishing(self, publisher_arn: str) -> None:
+        """Let a role or user replace the index, or bring an earlier version back, and nothing else."""
+        for actions, resource in (
+            (["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], self._index_arn),
+            (["s3:ListBucket", "s3:ListBucketVersions"], self.bucket.bucket_arn),
+        ):
+            self.bucket.add_to_resource_policy(
+                iam.PolicyStatement(actions=actions, resources=[resource], principals=[iam.ArnPrincipal(publisher_arn)])
+            )

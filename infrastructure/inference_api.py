@@ -1,0 +1,95 @@
+"""The inference API: an HTTP API whose routes are the scripts' and their aliases."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_apigatewayv2_alpha as apigateway
+from aws_cdk import aws_apigatewayv2_integrations_alpha as integrations
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_apigatewayv2 import CfnStage
+from constructs import Construct
+
+from infrastructure.functions import make_log_group
+from infrastructure.routes import CORS_HEADERS, METHODS
+from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_cdk.aws_apigatewayv2 import CfnRoute
+
+ACCESS_LOG: Final = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "latencyMilliseconds": "$context.responseLatency",
+    "integrationStatus": "$context.integrationStatus",
+    "error": "$context.error.message",
+    "integrationError": "$context.integrationErrorMessage",
+}
+"""What is logged of a request: neither its text nor who sent it."""
+
+
+class InferenceApi(Construct):
+    """The HTTP API, its routes and its one stage.
+
+    The only file that knows the alpha module: aws_cdk.aws_apigatewayv2 has the same names.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        functions: Mapping[str, lambda_.DockerImageFunction],
+        routes: Mapping[str, str],
+        settings: Settings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        api = apigateway.HttpApi(
+            self,
+            "HttpApi",
+            api_name=Stack.of(self).stack_name,
+            description="Similar incidents: which known AI incidents a text resembles",
+            create_default_stage=False,
+            cors_preflight=apigateway.CorsPreflightOptions(
+                allow_credentials=True,
+                allow_headers=list(CORS_HEADERS),
+                allow_methods=[apigateway.CorsHttpMethod[method] for method in METHODS],
+                allow_origins=list(settings.cors_origins),
+            ),
+        )
+        self.id = api.api_id
+        calls = {
+            script: integrations.HttpLambdaIntegration(
+                script.capitalize(), function, payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0
+            )
+            for script, function in functions.items()
+        }
+        methods = [apigateway.HttpMethod[method] for method in METHODS]
+        for path, script in routes.items():
+            for route in api.add_routes(path=path, methods=methods, integration=calls[script]):
+                if settings.iam_authorization:
+                    cast("CfnRoute", route.node.default_child).authorization_type = "AWS_IAM"
+        stage = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=api,
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=settings.throttle_requests_per_second, burst_limit=settings.throttle_burst_requests
+            ),
+        )
+        self.url = stage.url
+        access_logs = make_log_group(self, "AccessLogs", settings.log_retention_days)
+        cast("CfnStage", stage.node.default_child).access_log_settings = CfnStage.AccessLogSettingsProperty(
+            # Not `log_group_arn`: API Gateway drops the `:*` at its end, and the stage would look changed ever after.
+            destination_arn=Stack.of(self).format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=access_logs.log_group_name,
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            format=json.dumps(ACCESS_LOG),
+        )
