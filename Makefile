@@ -22,6 +22,12 @@ export TEXT NUM
 EMULATOR := .cache/aws-lambda-rie
 EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 
+# The container image, and what builds it: Docker where its engine runs, else buildah. The attestations that Docker
+# would add make of an image a list of them, which Lambda does not take.
+IMAGE := similar-incidents
+DOCKER = $(shell docker info > /dev/null 2>&1 && echo docker || echo scripts/docker_by_buildah.sh)
+BUILD_ARGUMENTS = --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag $(IMAGE) inference
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Every target that is listed, as none of them is a file.
@@ -56,6 +62,13 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 	fi
 	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
 
+image: image-model ## Build the container image, with the model that MODEL= names, or without (MODEL=)
+	BUILDX_NO_DEFAULT_ATTESTATIONS=1 $(DOCKER) build $(BUILD_ARGUMENTS)
+
+test-image: image-model $(VENV)/runtime.stamp $(EMULATOR) ## Build the image with buildah and test it under the real Lambda runtime
+	scripts/docker_by_buildah.sh build $(BUILD_ARGUMENTS)
+	$(RUN) -m pytest tests/image
+
 check: $(VENV)/dev.stamp ## Check style and types; edits nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -72,7 +85,16 @@ bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into 
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
 clean: ## Remove what was installed, fetched and built
-	rm -rf $(VENV) .cache models .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache models inference/model .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The image holds what is in inference/model. A model that was named is taken as it is, with its index if it has one; a
+# folder that somebody else put there is not replaced, as it may be the only one.
+image-model: $(if $(filter file,$(origin MODEL)),$(INDEX))
+	@[ ! -e inference/model ] || [ -e inference/model/.copied-by-make ] || \
+		{ echo 'inference/model is not a copy that make made: move it elsewhere and name it, MODEL=folder' >&2; exit 1; }
+	@rm -rf inference/model models/.image
+	@$(if $(MODEL),mkdir -p models && cp -pR $(MODEL) models/.image && touch models/.image/.copied-by-make && \
+		mv models/.image inference/model)
 
 $(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
 	@$(RUN) scripts/build_index.py
