@@ -33,6 +33,12 @@ export TEXT NUM SOURCE
 EMULATOR := .cache/aws-lambda-rie
 EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 
+# The container image, and what builds it: Docker where its engine runs, else buildah. The attestations that Docker
+# would add make of an image a list of them, which Lambda does not take.
+IMAGE := similar-incidents
+DOCKER = $(shell docker info > /dev/null 2>&1 && echo docker || echo scripts/docker_by_buildah.sh)
+BUILD_ARGUMENTS = --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag $(IMAGE) inference
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Every target that is listed, as none of them is a file.
@@ -58,6 +64,24 @@ publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--
 refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (DRY_RUN=1)
 	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
+image: image-model ## Build the container image, with the model that MODEL= names, or without (MODEL=)
+	BUILDX_NO_DEFAULT_ATTESTATIONS=1 $(DOCKER) build $(BUILD_ARGUMENTS)
+
+synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
+	@$(CDK) synth --quiet $(CDK_OPTIONS)
+
+bootstrap: $(VENV)/cdk.stamp $(CDK) ## Prepare an AWS account and region for the CDK, once
+	@$(CDK) bootstrap $(CDK_OPTIONS)
+
+diff: $(VENV)/cdk.stamp $(CDK) ## Show what a deployment would change
+	@$(CDK) diff $(CDK_OPTIONS)
+
+deploy: image-model $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OPTIONS="--profile NAME")
+	@$(CDK) deploy $(CDK_OPTIONS)
+
+destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
+	@$(CDK) destroy $(CDK_OPTIONS)
+
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
 	@$(RUN) scripts/smoke_test.py $(URL)
 
@@ -66,9 +90,6 @@ test: $(VENV)/dev.stamp models/minilm/manifest.json ## Run the default tests
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
 	$(RUN) -m pytest tests/service --capture=no
-
-test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
-	$(RUN) -m pytest tests/freshness --capture=no
 
 test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
 	$(RUN) -m pytest tests/runtime
@@ -83,8 +104,15 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
 	$(RUN) -m pytest -m slow
 
+test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
+	$(RUN) -m pytest tests/freshness --capture=no
+
 test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
 	$(RUN) -m pytest tests/deploy
+
+test-image: image-model $(VENV)/runtime.stamp $(EMULATOR) ## Build the image with buildah and test it under the real Lambda runtime
+	scripts/docker_by_buildah.sh build $(BUILD_ARGUMENTS)
+	$(RUN) -m pytest tests/image
 
 check: $(VENV)/dev.stamp ## Check style, types, the stack and the workflows; edits nothing
 	$(VENV)/bin/ruff check .
@@ -105,23 +133,17 @@ openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
 
-synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
-	@$(CDK) synth --quiet $(CDK_OPTIONS)
-
-bootstrap: $(VENV)/cdk.stamp $(CDK) ## Prepare an AWS account and region for the CDK, once
-	@$(CDK) bootstrap $(CDK_OPTIONS)
-
-diff: $(VENV)/cdk.stamp $(CDK) ## Show what a deployment would change
-	@$(CDK) diff $(CDK_OPTIONS)
-
-deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OPTIONS="--profile NAME")
-	@$(CDK) deploy $(CDK_OPTIONS)
-
-destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
-	@$(CDK) destroy $(CDK_OPTIONS)
-
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
-	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) models inference/model node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The image holds what is in inference/model. A model that was named is taken as it is, with its index if it has one; a
+# folder that somebody else put there is not replaced, as it may be the only one.
+image-model: $(if $(filter file,$(origin MODEL)),$(INDEX))
+	@[ ! -e inference/model ] || [ -e inference/model/.copied-by-make ] || \
+		{ echo 'inference/model is not a copy that make made: move it elsewhere and name it, MODEL=folder' >&2; exit 1; }
+	@rm -rf inference/model models/.image
+	@$(if $(MODEL),mkdir -p models && cp -pR $(MODEL) models/.image && touch models/.image/.copied-by-make && \
+		mv models/.image inference/model)
 
 # Only where there is none: an index of somebody's own incidents is not replaced by one of the sample.
 $(INDEX): | $(MODEL)/manifest.json

@@ -54,6 +54,13 @@ class LambdaRuntime:
         """The ids of the emulator's processes and their descendants; the runtime, once it is started, is the last."""
         return descendants(self._process.pid)
 
+    def status(self) -> dict[str, str]:
+        """What the kernel says of the runtime's process: the fields of /proc/[pid]/status, see proc(5)."""
+        process = Path(f"/proc/{self.processes()[-1]}")
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        assert words[1:3] == [b"-m", b"awslambdaric"], f"expected the runtime, got {words}"
+        return dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+
     def wait_until_it_listens(self) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
         while self._process.poll() is None and time.monotonic() < end:

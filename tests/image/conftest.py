@@ -1,0 +1,43 @@
+"""The image's container, and its entry point under the emulator."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container import IMAGE, ONE_THREAD, Container, buildah
+from lambda_runtime import EMULATOR, lambda_runtime
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Container]:
+    container = Container(IMAGE)
+    yield container
+    container.remove()
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
+    return config
+
+
+@pytest.fixture
+def start(container: Container, config: dict[str, Any], tmp_path: Path) -> Callable[[str], Any]:
+    """A function that starts the image's entry point with the handler of a script, under the emulator."""
+    options = ["--volume", f"{EMULATOR}:/aws-lambda-rie:ro"]
+    options += [f"--env={name}={value}" for name, value in ONE_THREAD.items()]
+
+    def start(script: str) -> Any:
+        return lambda_runtime(
+            [*config["Entrypoint"], f"{script}.handler"],
+            os.environ,
+            tmp_path / "log",
+            emulator=Path("/aws-lambda-rie"),
+            launcher=container.launcher(*options),
+        )
+
+    return start

@@ -1,0 +1,154 @@
+"""The container image, started by buildah; `make test-image` builds it first, with what is in inference/model."""
+
+import importlib
+import json
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
+from incidents import store
+from infrastructure.routes import script_names
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ARTICLE = "A robotaxi struck a pedestrian and dragged her along the street. " * 40
+
+
+def events(width: int) -> dict[str, list[tuple[int, Any]]]:
+    """For each script, what it is asked and the status it answers with; `width` is that of the image's model."""
+    return {
+        "similar": [
+            (200, {"text": "A chatbot gave dangerous medical advice"}),
+            (200, {"text": ARTICLE, "num": -1}),
+            (200, {"body": json.dumps({"text": "Ein Roboter verletzt einen Arbeiter", "num": "1"})}),
+            (200, {"queryStringParameters": {"text": '"facial recognition"'}}),
+            (200, {"embed": [(-1) ** place / (place + 1) for place in range(width)], "num": 5}),
+            (400, {"text": 5}),
+        ],
+        "embed": [(200, {"text": ARTICLE})],
+        "info": [(200, {})],
+        "page": [(200, {})],
+    }
+
+
+def without_age(answer: bytes) -> bytes:
+    return re.sub(rb'(age_seconds\\": )\d+', rb"\1-", answer)
+
+
+@pytest.mark.parametrize("script", script_names())
+def test_the_answers_are_those_of_the_checkout(
+    start: Callable[[str], Any], configure: Callable[..., None], script: str
+) -> None:
+    configure(**ONE_THREAD)  # the model is found in inference/model, as the image finds it in /function/model
+    handler = importlib.import_module(script).handler
+    with start(script) as runtime:
+        for status, event in events(store.index().encoder.width)[script]:
+            expected = handler(event, None)
+            assert expected["statusCode"] == status
+            assert without_age(runtime.invoke(event)) == without_age(json.dumps(expected).encode())
+
+
+def test_it_runs_as_user_1001_and_writes_nothing(container: Container, start: Callable[[str], Any]) -> None:
+    assert container.run("true").returncode == 0  # buildah itself puts files into /etc and /run
+    before = files(container.root, ".")
+    with start("similar") as runtime:
+        assert json.loads(runtime.invoke({"text": "a robot"}))["statusCode"] == 200
+        assert runtime.status()["Uid"].split() == ["1001"] * 4
+    assert len(before) > 5000
+    assert {path.name for path in files(container.root, ".").keys() ^ before.keys()} <= {"aws-lambda-rie"}
+    assert files(container.root, "function", "packages", "tmp", "var/tmp").items() <= before.items()
+
+
+def test_it_runs_on_a_file_system_that_is_read_only(container: Container, config: dict[str, Any]) -> None:
+    script = """
+        mount --bind "$0" "$0"
+        mount --bind /proc "$0/proc"
+        mount --options remount,bind,ro "$0"
+        ! touch "$0/tmp/written"
+        exec chroot --userspec=1001:1001 "$0" env --ignore-environment "$@"
+    """
+    command = [*config["Env"], PYTHON, "-m", "incidents.self_check"]
+    isolated = ["unshare", "--mount", "sh", "-ec", script, str(container.root), *command]  # the mounts end with it
+    done = subprocess.run(isolated, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tmp/written': Read-only file system" in done.stderr
+    assert "index: " in done.stderr
+
+
+def test_bytecode_is_complete_and_valid_whatever_the_times_of_files(container: Container) -> None:
+    compiled = [path for path in files(container.root, "function", "packages") if path.suffix == ".pyc"]
+    assert len(compiled) > 1000
+    unchecked = b"\x01\x00\x00\x00"  # PEP 552: valid by a hash of the source, which nobody compares
+    assert {(container.root / path).read_bytes()[4:8] for path in compiled} == {unchecked}
+
+    before = files(container.root, "function", "packages")
+    options = ("--user", "0:0", "--env=PYTHONDONTWRITEBYTECODE=")  # would write what is missing
+    done = container.run(PYTHON, "-m", "incidents.self_check", options=options)
+    assert done.returncode == 0, done.stderr
+    assert files(container.root, "function", "packages") == before
+
+
+def test_the_packages_are_those_that_are_named(container: Container) -> None:
+    named = set()
+    for file in ("requirements.txt", "requirements-image.txt"):
+        for line in (REPOSITORY / "inference" / file).read_text().splitlines():
+            if not line.startswith("#"):
+                name, version = line.split("==")
+                named.add((name.lower().replace("-", "_"), version))
+    folders = (container.root / "packages").glob("*.dist-info")
+    found = {tuple(folder.name.removesuffix(".dist-info").split("-")) for folder in folders}
+    assert {(name.lower(), version.partition("+")[0]) for name, version in found} == named
+    for package in ("numpy", "transformers", "huggingface_hub", "sympy"):
+        assert "ModuleNotFoundError" in container.run(PYTHON, "-c", f"import {package}").stderr
+
+
+def test_every_user_can_read_all_and_none_but_root_can_write(container: Container) -> None:
+    for folder in ("function", "packages"):
+        for path in [container.root / folder, *(container.root / folder).rglob("*")]:
+            status = path.stat()
+            needed = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+            assert status.st_mode & needed == needed, path
+            assert not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH), path
+            assert (status.st_uid, status.st_gid) == (0, 0), path
+
+
+def test_lambda_can_start_it(container: Container, config: dict[str, Any]) -> None:
+    assert config["Entrypoint"] == [PYTHON, "-m", "awslambdaric"]
+    assert (container.root / PYTHON[1:]).is_symlink()
+    assert config["Cmd"] == ["similar.handler"]
+    assert (config["User"], config["WorkingDir"]) == ("1001:1001", "/function")
+
+
+def test_it_holds_the_scripts_and_nothing_for_building_it(container: Container) -> None:
+    found = {path.name for path in (container.root / "function").iterdir()}
+    scripts = {f"{script}.py" for script in script_names()}
+    assert found == scripts | {"page.html", "incidents", "model", "__pycache__"}
+    model = files(REPOSITORY / "inference", "model")
+    del model[Path("model/.copied-by-make")]
+    assert {path: size for path, (size, _) in files(container.root / "function", "model").items()} == {
+        path: size for path, (size, _) in model.items()
+    }
+
+
+def test_without_a_model_it_builds_and_says_what_is_missing(tmp_path: Path) -> None:
+    context = tmp_path / "inference"
+    shutil.copytree(REPOSITORY / "inference", context, ignore=shutil.ignore_patterns("model", "__pycache__"))
+    tag = f"{IMAGE}-without-model"
+    build = [str(REPOSITORY / "scripts" / "docker_by_buildah.sh"), "build", "--tag", tag, str(context)]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no model in /function/model" in done.stdout + done.stderr
+    container = Container(tag)
+    try:
+        answer = container.run(PYTHON, "-c", "import similar; print(similar.handler({'text': 'a robot'}, None))").stdout
+        assert "model/model.safetensors: missing" in answer
+        assert "'statusCode': 503" in answer
+    finally:
+        container.remove()
+        buildah("rmi", tag)

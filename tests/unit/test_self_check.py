@@ -1,0 +1,59 @@
+"""What the image is checked with when it is built; here the scripts are the checkout's, and the model a tiny one."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from incidents import self_check
+from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.index import IncidentIndex
+from infrastructure.routes import script_names
+
+
+@pytest.fixture
+def model(tiny_folder: Path, tiny_index: IncidentIndex, configure: Callable[..., None], tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    tiny_index.save(folder / "incident_cls.pt")
+    configure(MODEL_DIR=folder)
+    return folder
+
+
+def test_it_says_what_it_found(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    self_check.main()
+    scripts, encoder, index = capsys.readouterr().err.splitlines()
+    assert scripts == f"handlers: {', '.join(script_names())}"
+    assert encoder.startswith(f"model: {model.name}, ")
+    assert index == "index: 4 incidents"
+
+
+def test_an_image_may_come_without_index_or_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "incident_cls.pt").unlink()
+    self_check.main()
+    assert capsys.readouterr().err.endswith(f"no index in {model}: it has to be on the model cache\n")
+    (model / "model.safetensors").unlink()
+    self_check.main()
+    assert capsys.readouterr().err.endswith(f"no model in {model}: it has to be on the model cache\n")
+
+
+def test_a_model_that_was_copied_in_part_is_refused(model: Path) -> None:
+    (model / "manifest.json").write_text(json.dumps({"files": {"tokenizer.json": "0" * 64}}))
+    with pytest.raises(InvalidModelError, match=r"tokenizer\.json: expected sha256 0000"):
+        self_check.main()
+
+
+def test_a_damaged_index_is_refused(model: Path) -> None:
+    (model / "incident_cls.pt").write_bytes(b"PK")
+    with pytest.raises(InvalidIndexError, match="damaged"):
+        self_check.main()
+
+
+def test_a_script_without_a_handler_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "handles_nothing.py").write_text("answer = 42\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(self_check, "IMAGE_FOLDER", tmp_path)
+    with pytest.raises(SystemExit, match=r"handles_nothing\.py: expected a function named handler, got none"):
+        self_check.main()
