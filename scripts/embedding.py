@@ -35,12 +35,11 @@ class PendingTexts:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add(self, key: bytes, text: str) -> bool:
-        """Let a text wait; False if it does so already."""
+    def add(self, key: bytes, text: str) -> None:
+        """Let a text wait, unless it does already."""
         added = self._database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (key, len(text), text)).rowcount
         self.n_texts += added
         self.n_characters += added * len(text)
-        return added > 0
 
     def batches(self, n_texts: int) -> Iterator[list[tuple[bytes, str]]]:
         """Keys and texts, neighbours of like lengths; the longest first, so that at the end no encoder waits long."""

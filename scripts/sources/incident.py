@@ -9,11 +9,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Incident:
-    """A known incident; `n_reports` counts what `Source.reports` will give for it."""
+    """A known incident."""
 
     incident_id: int
     title: str
-    n_reports: int
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class JsonLines:
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    incident_id, title, texts = _parse(line)
+                    incident_id, title, _ = _parse(line)
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise ValueError(
                         f"{self._path}, line {number}: expected an object with incident_id (positive whole number), "
@@ -36,7 +36,7 @@ class JsonLines:
                     ) from error
                 self._offsets[incident_id] = offset
                 offset += len(line)
-                yield Incident(incident_id, title, len(texts))
+                yield Incident(incident_id, title)
 
     def reports(self, incident: Incident) -> Iterator[Report]:
         """The reports of an incident that `incidents` has given."""

@@ -30,7 +30,7 @@ class LegacyPt:
             if reports is None:
                 continue
             self._vectors[incident_id] = [vector.detach() for vector in reports]
-            yield Incident(incident_id, f"Incident {incident_id}", n_reports=len(reports))
+            yield Incident(incident_id, f"Incident {incident_id}")
 
     def reports(self, incident: Incident) -> Iterator[Report]:
         """The vectors of an incident that `incidents` has given."""

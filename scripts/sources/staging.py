@@ -20,8 +20,7 @@ CREATE TABLE reports (report_number INTEGER PRIMARY KEY, text TEXT, is_incident_
 """
 INCIDENTS: Final = """
 SELECT true_id,
-       (SELECT title FROM incidents WHERE true_id = ids.true_id ORDER BY incident_id <> true_id, incident_id LIMIT 1),
-       (SELECT COUNT(DISTINCT report_number) FROM incidents JOIN listed USING (incident_id) WHERE true_id = ids.true_id)
+       (SELECT title FROM incidents WHERE true_id = ids.true_id ORDER BY incident_id <> true_id, incident_id LIMIT 1)
 FROM (SELECT DISTINCT true_id FROM incidents) AS ids ORDER BY true_id
 """
 REPORTS: Final = """

@@ -39,7 +39,7 @@ class StateCsv:
                     incident_id, count = int(row["incident_id"]), int(row["count"])
                     mean = torch.tensor(json.loads(row["mean"]), dtype=torch.float32)
                     self._means[incident_id] = Report(1, vector=mean, n_texts=count)
-                    yield Incident(incident_id, f"Incident {incident_id}", n_reports=1)
+                    yield Incident(incident_id, f"Incident {incident_id}")
             except (csv.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise ValueError(
                     f"{self._path}, line {rows.line_num}: expected incident_id and count (whole numbers) and mean "

