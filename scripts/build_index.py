@@ -1,79 +1,217 @@
-"""Build incident_cls.pt: embed the reports of known incidents and average them, incident by incident."""
+"""Build incident_cls.pt: embed the reports of known incidents and average them, incident by incident.
+
+Every vector is kept in a cache as soon as it is there. So the next run embeds only what is new or was edited, and a
+run that was stopped, however it was, is gone on with by the same command. The index is replaced as a whole or not at
+all.
+"""
 
 import argparse
+import os
+import sqlite3
 import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
+import torch
 from rich.console import Console
-from rich.progress import Progress
 
-from defaults import INDEX_FILENAME, MODEL_FOLDER, SAMPLE
+from build_report import Outcome, embedding_progress, print_json, print_tables, reading_progress
+from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
+from embedding import PendingTexts, embed
+from incident_vectors import average, import_vectors, make_plan
 from incidents.encoder import Encoder
-from incidents.errors import InvalidModelError
+from incidents.errors import InvalidFileError, InvalidIndexError
 from incidents.index import EncoderInfo, IncidentIndex
 from incidents.model_folder import verify_files
-from incidents.text import prepare
-from sources.jsonl import Incident, read_incidents
+from incidents.threads import available_cpus
+from index_diff import compare
+from sources.spec import IMPORTS, SPECS, open_import, open_source
+from vector_cache import UnusableCacheError, VectorCache
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-TEXTS_PER_STEP = 16
-"""Texts between two steps of the progress bar; the encoder makes batches of them as it sees fit."""
+EPILOG: Final = f"""\
+SPEC is one of:
+{SPECS}
+exit status:
+  0    the index is written, or the checked one is in order
+  1    nothing was written: the source, the model, the cache or an index cannot be used, or the disk is full
+  2    the arguments do not fit together
+  130  stopped with Ctrl-C; what was embedded is kept
+"""
+TEXTS_PER_BATCH: Final = {"cpu": 1, "cuda": 64}
+"""On a CPU a text alone: its vector then depends on no other text, to the last bit. A GPU would idle with one."""
+UNKNOWN_FINGERPRINT: Final = "unknown"
+"""Of vectors that somebody else made: it equals no encoder's, so texts are not ranked against them."""
 
 
 def main() -> int:
-    """Run the command line; the exit status is 0 when the index is written, 1 when it could not be made."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, default=SAMPLE, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, metavar="FOLDER", help="default: %(default)s")
-    parser.add_argument("--output", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
+    """Run the command line; for the exit status see EPILOG."""
+    parser = _parser()
     arguments = parser.parse_args()
-    output = arguments.output or arguments.model / INDEX_FILENAME
+    imports = arguments.source.partition(":")[0] in IMPORTS
+    if imports and not arguments.check and (arguments.model is None) == (arguments.encoder_name is None):
+        parser.error("vectors need either --encoder-name, or --model to vouch that its encoder made them")
+    if imports and not arguments.check and arguments.model is None and arguments.output is None:
+        parser.error("vectors with --encoder-name need an --output")
     console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     try:
-        verify_files(arguments.model)
-        encoder = Encoder.load(arguments.model)
-        incidents = list(read_incidents(arguments.source))
-        index = build_index(incidents, encoder, arguments.source.name, console)
-        index.save(output)
-    except (InvalidModelError, OSError, ValueError) as error:
-        console.print(f"No index written: {error}")
+        if arguments.check:
+            outcome = _check(arguments)
+        elif imports:
+            outcome = _import(arguments)
+        else:
+            outcome = _build(arguments, console)
+    except (InvalidFileError, UnusableCacheError, OSError, sqlite3.Error, ValueError) as error:
+        console.print(f"{'Not in order' if arguments.check else 'No index written'}: {error}")
         return 1
-    console.print(f"{output}: {len(index)} incidents, {int(index.report_counts.sum())} reports, {encoder.name}")
+    except KeyboardInterrupt:
+        console.print("Stopped: no index written; the same command goes on from here")
+        return 130
+    (print_json if arguments.json else print_tables)(outcome)
     return 0
 
 
-def build_index(incidents: list[Incident], encoder: Encoder, source: str, console: Console) -> IncidentIndex:
-    """Embed every report that has a text; incidents without one are left out, and listed.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--source", default="sample", metavar="SPEC", help="where incidents come from, see below (default: sample)")
+    add("--model", type=Path, metavar="FOLDER", help=f"default: {MODEL_FOLDER}")
+    add("--output", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
+    add("--cache", type=Path, default=VECTOR_CACHE, metavar="FILE", help="of vectors (default: %(default)s)")
+    add("--no-cache", action="store_true", help="embed everything, and keep no vector")
+    add("--prune", action="store_true", help="forget this model's cached vectors that were not needed")
+    add("--workers", type=_positive, metavar="N", help="texts to embed at a time, each on one CPU (default: the CPUs)")
+    add("--device", choices=tuple(TEXTS_PER_BATCH), default="cpu", help="default: %(default)s")
+    add("--batch", type=_positive, metavar="TEXTS", help="texts to compute together (default: 1 on cpu, 64 on cuda)")
+    add("--json", action="store_true", help="print what was done as JSON")
+    add("--check", type=Path, metavar="INDEX", help="build nothing: verify this index, and print what it holds")
+    add("--diff", type=Path, metavar="OLD", help="say what came, went and moved since this index")
+    add("--encoder-name", metavar="NAME", help="for vectors: the encoder that made them")
+    add("--encoder-revision", default="", metavar="REVISION", help="for vectors: its revision")
+    add(
+        "--encoder-tokens",
+        type=_positive,
+        default=2000,
+        metavar="N",
+        help="for vectors: the most it read; default: 2000",
+    )
+    return parser
+
+
+def _build(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Embed the texts of a source."""
+    started = time.monotonic()
+    folder = arguments.model or MODEL_FOLDER
+    output, old, built_at = _prepare(arguments, folder)
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"expected a GPU for --device cuda; torch {torch.__version__} finds none")
+    verify_files(folder)
+    encoder = Encoder.load(folder, device=arguments.device)
+    cache_path = None if arguments.no_cache else arguments.cache
+    with (
+        VectorCache(cache_path, fingerprint=encoder.fingerprint, width=encoder.width) as cache,
+        open_source(arguments.source, encoder) as source,
+        PendingTexts() as pending,
+    ):
+        with reading_progress(console) as advance:
+            plan = make_plan(source, cache, pending, advance)
+        per_batch = arguments.batch or TEXTS_PER_BATCH[arguments.device]
+        n_workers = arguments.workers or (1 if arguments.device == "cuda" else available_cpus(os.environ))
+        more = min(n_workers, -(-pending.n_texts // per_batch)) - 1
+        encoders = [encoder, *(Encoder.load(folder, device=arguments.device) for _ in range(more))]
+        with embedding_progress(console, pending) as embedded:
+            empty = embed(pending, cache, encoders, per_batch, embedded)
+        rows = average(plan, cache, empty)
+        index = rows.index(encoder_info(encoder), source.name, built_at)
+        pruned = cache.prune(plan.keys) if arguments.prune else 0
+        index.save(output)
+        return Outcome(
+            path=output,
+            index=index,
+            left_out=rows.left_out,
+            notes=source.notes,
+            new=pending.n_texts - len(empty),
+            truncated=rows.truncated,
+            pruned=pruned,
+            seconds=time.monotonic() - started,
+            diff=compare(old, index) if old else None,
+        )
+
+
+def _import(arguments: argparse.Namespace) -> Outcome:
+    """Take over the vectors of a source; a model that is named vouches for them with its fingerprint."""
+    started = time.monotonic()
+    output, old, built_at = _prepare(arguments, arguments.model or Path())
+    source = open_import(arguments.source)
+    if arguments.model:
+        info = encoder_info(Encoder.load(arguments.model))
+        rows = import_vectors(source, info.width)
+    else:
+        rows = import_vectors(source, None)
+        width = rows.means[0].numel() if rows.means else 0
+        info = EncoderInfo(
+            arguments.encoder_name, arguments.encoder_revision, UNKNOWN_FINGERPRINT, width, arguments.encoder_tokens
+        )
+    index = rows.index(info, source.name, built_at)
+    index.save(output)
+    diff = compare(old, index) if old else None
+    seconds = time.monotonic() - started
+    return Outcome(path=output, index=index, left_out=rows.left_out, notes=source.notes, seconds=seconds, diff=diff)
+
+
+def _check(arguments: argparse.Namespace) -> Outcome:
+    """Verify an index, and that it was built with the model that is named, or that it lies beside."""
+    index = IncidentIndex.load(arguments.check)
+    folder = arguments.model or arguments.check.absolute().parent
+    if arguments.model or (folder / "config.json").is_file():
+        if (expected := Encoder.load(folder).fingerprint) != index.encoder.fingerprint:
+            found = index.encoder.fingerprint
+            raise InvalidIndexError(arguments.check, f"expected one built with {folder} ({expected}), got {found}")
+        note = f"built with the model in {folder}"
+    else:
+        note = "there is no model beside it: which one it was built with was not verified (--model FOLDER does)"
+    diff = compare(IncidentIndex.load(arguments.diff), index) if arguments.diff else None
+    return Outcome(path=arguments.check, index=index, notes=[note], diff=diff)
+
+
+def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Path, IncidentIndex | None, str]:
+    """What can be known to fail is tried before hours of work: (output, old index, time of building)."""
+    output: Path = arguments.output or folder / INDEX_FILENAME
+    if output.is_dir():
+        raise IsADirectoryError(f"expected --output to be a file, got the folder {output}")
+    with tempfile.TemporaryFile(dir=output.parent):  # can it be written there?
+        pass
+    return output, IncidentIndex.load(arguments.diff) if arguments.diff else None, build_time(os.environ)
+
+
+def encoder_info(encoder: Encoder) -> EncoderInfo:
+    """What an index says of the encoder it was built with."""
+    return EncoderInfo(encoder.name, encoder.revision, encoder.fingerprint, encoder.width, encoder.token_limit)
+
+
+def build_time(environment: Mapping[str, str]) -> str:
+    """Now, or SOURCE_DATE_EPOCH (reproducible-builds.org): with it, the same source gives the same file, bit for bit.
 
     Raises:
-        ValueError: no incident has a report with a text, or an incident is there twice.
+        ValueError: SOURCE_DATE_EPOCH is not a time.
     """
-    ids = [incident.incident_id for incident in incidents]
-    if twice := {incident_id for incident_id in ids if ids.count(incident_id) > 1}:
-        raise ValueError(f"expected every incident once, got these more often: {sorted(twice)}")
-    owners = [(incident.incident_id, text) for incident in incidents for text in incident.texts if prepare(text)]
-    owners.sort(key=lambda owner: len(owner[1]))  # batches of like lengths are fastest
-    vectors: dict[int, list[Tensor]] = {incident_id: [] for incident_id in ids}
-    with Progress(console=console) as progress:
-        task = progress.add_task("embedding reports", total=len(owners))
-        for start in range(0, len(owners), TEXTS_PER_STEP):
-            step = owners[start : start + TEXTS_PER_STEP]
-            embeddings = encoder.encode_batch([text for _, text in step])
-            for (incident_id, _), embedding in zip(step, embeddings, strict=True):
-                vectors[incident_id].append(embedding.vector)
-            progress.advance(task, len(step))
-    for incident_id in [incident_id for incident_id, reports in vectors.items() if not reports]:
-        console.print(f"incident {incident_id} left out: none of its reports has a text")
-        del vectors[incident_id]
-    return IncidentIndex.from_reports(
-        vectors,
-        {incident.incident_id: incident.title for incident in incidents},
-        EncoderInfo(encoder.name, encoder.revision, encoder.fingerprint, encoder.width, encoder.token_limit),
-        source,
-    )
+    epoch = environment.get("SOURCE_DATE_EPOCH")
+    try:
+        moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"expected SOURCE_DATE_EPOCH to be seconds since 1970, got {epoch!r}") from error
+    return moment.isoformat(timespec="seconds")
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

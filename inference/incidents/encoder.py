@@ -51,12 +51,13 @@ class Encoder:
     is given no global_attention_mask.
     """
 
-    def __init__(self, folder: Path, weights_filename: str) -> None:
+    def __init__(self, folder: Path, weights_filename: str, device: str) -> None:
         self._weights_path = folder / weights_filename
         self._config = read_config(folder)
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(folder / "tokenizer.json", self._config)
         self._weights = read_weights(self._weights_path, self._config)
-        self.transformer = Transformer(self._config, self._weights)
+        placed = {name: weight.to(device) for name, weight in self._weights.items()}
+        self.transformer = Transformer(self._config, placed)
         self._one_at_a_time = RLock()
         self._recent: dict[bytes, Embedding] = {}
         self.name, self.revision = read_provenance(folder)
@@ -64,13 +65,13 @@ class Encoder:
         self.token_limit = self._config.token_limit
 
     @classmethod
-    def load(cls, folder: Path, weights_filename: str = "model.safetensors") -> Self:
-        """Load a Hugging Face model folder: config.json, tokenizer.json and the weights.
+    def load(cls, folder: Path, weights_filename: str = "model.safetensors", device: str = "cpu") -> Self:
+        """Load a Hugging Face model folder: config.json, tokenizer.json and the weights, to compute on a torch device.
 
         Raises:
             InvalidModelError: a file is missing, damaged or of a kind that is not known.
         """
-        return cls(folder, weights_filename)
+        return cls(folder, weights_filename, device)
 
     def encode(self, text: str) -> Embedding:
         """Embed one text; one that was embedded not long ago is not computed again.
@@ -145,7 +146,7 @@ class Encoder:
     def _pool(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
         """Shape: (1 or seq_len, width) -> (width,), for each sequence. CLS is the mean over the one row there is."""
         for output in outputs:
-            vector = output.mean(dim=0)
+            vector = output.mean(dim=0).cpu()
             if not vector.isfinite().all() or not vector.any():
                 raise InvalidModelError(self._weights_path, "damaged, gave a vector that is all zero or not finite")
             yield F.normalize(vector, dim=0) if self._config.normalized else vector

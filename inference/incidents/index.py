@@ -80,29 +80,6 @@ class IncidentIndex:
         _check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
         object.__setattr__(self, "_inverse_lengths", inverse_lengths)
 
-    @classmethod
-    def from_reports(
-        cls, vectors: dict[int, list[Tensor]], titles: dict[int, str], encoder: EncoderInfo, source: str
-    ) -> Self:
-        """Give every incident the plain mean of its reports' vectors.
-
-        Shape: vectors has for each incident id one or more of (width,).
-
-        Raises:
-            ValueError: the parts do not fit together.
-        """
-        _check("every incident to have a report", all(vectors.values()))
-        _check("at least one incident", bool(vectors))
-        return cls(
-            ids=torch.tensor(list(vectors)),
-            vectors=torch.stack([torch.stack(reports).mean(dim=0) for reports in vectors.values()]),
-            report_counts=torch.tensor([len(reports) for reports in vectors.values()]),
-            titles=[titles[incident_id] for incident_id in vectors],
-            encoder=encoder,
-            source=source,
-            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-
     def __len__(self) -> int:
         """How many incidents there are."""
         return len(self.titles)

@@ -39,14 +39,15 @@ class _Layer(NamedTuple):
 class _Scratch:
     """Memory that is kept from layer to layer and from call to call: fresh memory costs a page fault every 4 KiB."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._kept: dict[str, Tensor] = {}
 
     def take(self, name: str, *shape: int) -> Tensor:
         """The memory of that name, in that shape, with whatever was left in it."""
         size = math.prod(shape)
         if name not in self._kept or self._kept[name].numel() < size:
-            self._kept[name] = torch.empty(size)
+            self._kept[name] = torch.empty(size, device=self._device)
         return self._kept[name][:size].view(shape)
 
 
@@ -60,6 +61,8 @@ class Transformer:
     layer gives row 0 alone, the layer below the rows within the last layer's reach of it, and so on down: a cone.
     With mean pooling, or layers of unlimited reach, the same rule keeps every row.
 
+    It computes where the weights are, on the CPU or on a GPU.
+
     One call at a time: calls share their scratch memory.
     """
 
@@ -69,9 +72,10 @@ class Transformer:
         self._positions = weights["embeddings.position_embeddings.weight"]
         self._token_type = weights["embeddings.token_type_embeddings.weight"][0]
         self._embedding_norm = _LayerNorm(weights["embeddings.LayerNorm.weight"], weights["embeddings.LayerNorm.bias"])
-        self._scratch = _Scratch()
+        self._device = self._words.device
+        self._scratch = _Scratch(self._device)
         self._layers = [_layer(weights, f"encoder.layer.{index}.") for index in range(config.n_layers)]
-        self._bands = {reach: _band(reach) for reach in set(config.reach) if reach is not None}
+        self._bands = {reach: _band(reach, self._device) for reach in set(config.reach) if reach is not None}
 
         everything = config.token_limit
         rows = [1 if config.pooling == "cls" else everything]
@@ -96,7 +100,8 @@ class Transformer:
     def _embed(self, sequences: list[list[int]]) -> Tensor:
         """Shape: (n_tokens, width)."""
         tokens = torch.tensor([token for sequence in sequences for token in sequence])
-        positions = torch.cat([self._position_ids(torch.tensor(sequence)) for sequence in sequences])
+        positions = torch.cat([self._position_ids(part) for part in torch.split(tokens, [*map(len, sequences)])])
+        tokens, positions = tokens.to(self._device), positions.to(self._device)
         hidden = F.embedding(tokens, self._words) + self._token_type + F.embedding(positions, self._positions)
         return self._normalize(hidden, self._embedding_norm)
 
@@ -185,7 +190,7 @@ def _layer(weights: dict[str, Tensor], prefix: str) -> _Layer:
     )
 
 
-def _band(reach: int) -> Tensor:
+def _band(reach: int, device: torch.device) -> Tensor:
     """The additive attention mask of one block: column c is the key at the block's first query - reach + c.
 
     Shape: (ATTENTION_BLOCK_TOKENS, ATTENTION_BLOCK_TOKENS + 2 * reach); 0 where query and key are within `reach`
@@ -194,7 +199,7 @@ def _band(reach: int) -> Tensor:
     query = torch.arange(ATTENTION_BLOCK_TOKENS).unsqueeze(1)
     key = torch.arange(ATTENTION_BLOCK_TOKENS + 2 * reach).unsqueeze(0)
     within = (key >= query) & (key <= query + 2 * reach)
-    return torch.where(within, 0.0, float("-inf"))
+    return torch.where(within, 0.0, float("-inf")).to(device)
 
 
 def _leading(hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:

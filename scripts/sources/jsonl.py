@@ -2,42 +2,56 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Incident:
-    """An incident and the texts of its reports."""
-
-    incident_id: int
-    title: str
-    texts: tuple[str, ...]
+from sources.incident import Incident, Report
 
 
-def read_incidents(path: Path) -> Iterator[Incident]:
-    """Read a file's incidents, a line at a time.
+class JsonLines:
+    """A file of which one line is in memory at a time."""
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: a line is not an incident; the message names the line and what was expected.
-    """
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield _incident(json.loads(line))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: expected an object with incident_id (positive whole number), title "
-                    f"(string) and reports (list of objects with a text), got something else: {error!r}"
-                ) from error
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+        self._path = path
+        self._offsets: dict[int, int] = {}
+
+    def incidents(self) -> Iterator[Incident]:
+        """Read the file's incidents.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: a line is not an incident; the message names the line and what was expected.
+        """
+        offset = 0
+        with self._path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    incident_id, title, texts = _parse(line)
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
+                    raise ValueError(
+                        f"{self._path}, line {number}: expected an object with incident_id (positive whole number), "
+                        f"title (string) and reports (list of objects with a text), got something else: {error!r}"
+                    ) from error
+                self._offsets[incident_id] = offset
+                offset += len(line)
+                yield Incident(incident_id, title, len(texts))
+
+    def reports(self, incident: Incident) -> Iterator[Report]:
+        """The reports of an incident that `incidents` has given."""
+        with self._path.open("rb") as lines:
+            lines.seek(self._offsets[incident.incident_id])
+            texts = _parse(lines.readline())[2]
+        for number, text in enumerate(texts, start=1):
+            yield Report(number, text)
 
 
-def _incident(fields: dict[str, Any]) -> Incident:
+def _parse(line: bytes) -> tuple[int, str, list[str]]:
+    fields: dict[str, Any] = json.loads(line)
     incident_id, title, texts = fields["incident_id"], fields["title"], [report["text"] for report in fields["reports"]]
     if type(incident_id) is not int or not 0 < incident_id < 2**63:
         raise TypeError(f"incident_id is {incident_id!r}")
     if not isinstance(title, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("title or a text is of another type")
-    return Incident(incident_id, title, tuple(texts))
+    return incident_id, title, texts

@@ -4,14 +4,12 @@ import dataclasses
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from incidents.encoder import Encoder
 from incidents.index import IncidentIndex
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -146,69 +144,11 @@ def test_make_alone_lists_every_target() -> None:
     assert listed == set(phony.split()[1:])
 
 
-# Building an index
-
-
-def build(source: Path, model: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    options = ("--source", source, "--model", model, "--output", output)
-    return run(sys.executable, "scripts/build_index.py", *options)
-
-
-def test_an_incidents_vector_is_the_mean_of_its_reports(tiny_folder: Path, tmp_path: Path) -> None:
-    lines = [
-        {"incident_id": 9, "title": "Nine", "reports": [{"text": "w5 w6 w7"}, {"text": " "}, {"text": "w8"}]},
-        {"incident_id": 4, "title": "Four", "reports": [{"text": "w9"}]},
-        {"incident_id": 5, "title": "Five", "reports": [{"text": "\u200b"}]},
-    ]
-    (tmp_path / "some.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = build(tmp_path / "some.jsonl", tiny_folder, tmp_path / "incident_cls.pt")
-    assert done.returncode == 0, done.stderr
-    assert "incident 5 left out: none of its reports has a text" in done.stderr
-
-    index = IncidentIndex.load(tmp_path / "incident_cls.pt")
-    encoder = Encoder.load(tiny_folder)
-    assert (index.ids.tolist(), index.titles, index.report_counts.tolist()) == ([9, 4], ["Nine", "Four"], [2, 1])
-    mean = (encoder.encode("w5 w6 w7").vector + encoder.encode("w8").vector) / 2
-    assert (index.vectors[0] - mean).abs().max() <= 1e-6
-    assert (index.vectors[1] - encoder.encode("w9").vector).abs().max() <= 1e-6
-    assert (index.encoder.fingerprint, index.source) == (encoder.fingerprint, "some.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "expected at least one incident"),
-        ('{"incident_id": 1, "title": "One", "reports": []}', "expected at least one incident"),
-        (
-            '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n{"incident_id": 2',
-            "line 2: expected an obj",
-        ),
-        (
-            '{"incident_id": "1", "title": "One", "reports": [{"text": "w5"}]}',
-            "line 1: expected an object with incident_id (pos",
-        ),
-        (
-            '{"incident_id": 1, "title": "One", "reports": [{"text": "w5"}]}\n' * 2,
-            "expected every incident once, got these more often: [1]",
-        ),
-    ],
-)
-def test_a_source_that_cannot_be_used_leaves_the_old_index(
-    tiny_folder: Path, tmp_path: Path, content: str, message: str
-) -> None:
-    (tmp_path / "some.jsonl").write_text(content)
-    (tmp_path / "incident_cls.pt").write_text("the old one")
-    done = build(tmp_path / "some.jsonl", tiny_folder, tmp_path / "incident_cls.pt")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "incident_cls.pt").read_text() == "the old one"
-
-
-def test_a_damaged_model_leaves_the_old_index(tiny_folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(tiny_folder, tmp_path / "model")
-    (tmp_path / "model" / "config.json").unlink()
-    done = build(REPOSITORY / "sample" / "incidents.jsonl", tmp_path / "model", tmp_path / "incident_cls.pt")
-    assert done.returncode == 1
-    assert "config.json: missing" in done.stderr
-    assert not (tmp_path / "incident_cls.pt").exists()
+def test_make_hands_on_a_source_as_it_was_typed(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    program = shlex.join([sys.executable, "-c", 'import os; print(os.environ["SOURCE"])'])
+    python.write_text(f"#!/bin/sh\nexec {program}\n")
+    python.chmod(0o755)
+    made = ["--old-file=models/minilm/manifest.json", "--old-file=.venv/job.stamp"]
+    done = run("make", "--silent", *made, "index", f"RUN={python}", f"SOURCE={NASTY}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, NASTY + "\n", "")

@@ -42,7 +42,7 @@ def test_every_setting_of_the_stack_is_in_the_readme_with_its_default() -> None:
 def test_the_readme_lists_the_targets_that_make_lists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     described = re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.MULTILINE)
-    assert [f"make {target:<13} {text}" for target, text in described] == re.findall(
+    assert [f"make {target:<15} {text}" for target, text in described] == re.findall(
         r"^make [a-z-]+ +[A-Z].*$", README, flags=re.MULTILINE
     )
 
@@ -57,6 +57,7 @@ def test_dependencies_have_exact_versions() -> None:
         "inference/requirements.txt",
         "inference/requirements-image.txt",
         "scripts/requirements.txt",
+        "scripts/requirements-job.txt",
         "scripts/requirements-serve.txt",
         "scripts/minilm.lock",
         "requirements.txt",

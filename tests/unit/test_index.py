@@ -3,15 +3,14 @@
 import dataclasses
 import os
 import pickle
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from full_disk import full_disk
 from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index import EncoderInfo, IncidentIndex
 from tiny import make_index
@@ -107,21 +106,6 @@ def test_numbers_that_are_no_embedding_are_refused(index: IncidentIndex, numbers
         index.query(numbers)
 
 
-def test_an_incidents_vector_is_the_plain_mean_of_its_reports() -> None:
-    reports = {8: [torch.tensor([1.0, 0.0]), torch.tensor([3.0, 4.0])], 5: [torch.tensor([7.0, 7.0])]}
-    index = IncidentIndex.from_reports(reports, {5: "Five", 8: "Eight"}, ENCODER, "by hand")
-    assert index.ids.tolist() == [8, 5]
-    assert index.vectors.tolist() == [[2.0, 2.0], [7.0, 7.0]]
-    assert (index.report_counts.tolist(), index.titles) == ([2, 1], ["Eight", "Five"])
-
-
-def test_an_incident_without_reports_has_no_vector() -> None:
-    with pytest.raises(ValueError, match="expected every incident to have a report"):
-        IncidentIndex.from_reports({5: []}, {5: "Five"}, ENCODER, "by hand")
-    with pytest.raises(ValueError, match="expected at least one incident"):
-        IncidentIndex.from_reports({}, {}, ENCODER, "by hand")
-
-
 # The file
 
 
@@ -151,17 +135,6 @@ def test_a_saved_file_is_readable_by_others_and_leaves_nothing_beside_it(index: 
     index.save(tmp_path / "incident_cls.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
     assert (tmp_path / "incident_cls.pt").stat().st_mode & 0o777 == 0o644
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file of this process may grow beyond 100 bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: Path) -> None:

@@ -119,3 +119,13 @@ def test_names_with_the_prefix_of_a_checkpoint_are_found(tmp_path: Path) -> None
     path = tmp_path / "model.safetensors"
     save_file({f"longformer.{name}": weight for name, weight in load_file(path).items()}, path)
     assert torch.equal(load(tmp_path)([sequence(20)])[0], before)
+
+
+def test_every_step_is_computed_where_the_weights_are(tmp_path: Path) -> None:
+    """No GPU is needed to see it: the device `meta` has shapes and no numbers, and mixes with no other device."""
+    make_model(tmp_path, "longformer", attention_window=8)
+    config = read_config(tmp_path)
+    weights = read_weights(tmp_path / "model.safetensors", config)
+    transformer = Transformer(config, {name: weight.to("meta") for name, weight in weights.items()})
+    outputs = transformer([sequence(20), sequence(3)])
+    assert [(output.device.type, tuple(output.shape)) for output in outputs] == [("meta", (1, 32))] * 2

@@ -1,0 +1,49 @@
+"""What changed between two indexes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from incidents.index import IncidentIndex
+
+LARGEST_MOVES: Final = 10
+
+
+@dataclass(frozen=True)
+class Move:
+    """An incident whose vector changed; `similarity` is the cosine of the old one and the new: 1 is no change."""
+
+    incident_id: int
+    title: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class IndexDiff:
+    """The ids that came and went, how many vectors changed, and those that changed most, the most changed first.
+
+    `n_moved` is None where the indexes were built with different encoders: their vectors cannot be compared.
+    """
+
+    came: list[int]
+    went: list[int]
+    n_moved: int | None
+    moved_most: list[Move]
+
+
+def compare(old: IncidentIndex, new: IncidentIndex) -> IndexDiff:
+    """Compare two indexes, incident by incident."""
+    old_rows = {incident_id: row for row, incident_id in enumerate(old.ids.tolist())}
+    new_rows = {incident_id: row for row, incident_id in enumerate(new.ids.tolist())}
+    came, went = sorted(new_rows.keys() - old_rows.keys()), sorted(old_rows.keys() - new_rows.keys())
+    if old.encoder.fingerprint != new.encoder.fingerprint or old.encoder.width != new.encoder.width:
+        return IndexDiff(came, went, None, [])
+    moved = []
+    for incident_id in sorted(new_rows.keys() & old_rows.keys()):
+        before, after = old.vectors[old_rows[incident_id]], new.vectors[new_rows[incident_id]]
+        if not torch.equal(before, after):
+            similarity = torch.nn.functional.cosine_similarity(before.double(), after.double(), dim=0).item()
+            moved.append(Move(incident_id, new.titles[new_rows[incident_id]], similarity))
+    moved.sort(key=lambda move: (move.similarity, move.incident_id))
+    return IndexDiff(came, went, len(moved), moved[:LARGEST_MOVES])

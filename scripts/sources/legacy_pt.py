@@ -1,0 +1,55 @@
+"""Incidents from the incident_cls.pt of old: a list with the vectors of incident n's reports, or None, at n - 1."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sources.incident import Incident, Report
+
+
+class LegacyPt:
+    """The vectors of a file, which has neither texts nor titles."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"legacy-pt:{path.name}"
+        self.notes: list[str] = []
+        self._path = path
+        self._vectors: dict[int, list[Tensor]] = {}
+
+    def incidents(self) -> Iterator[Incident]:
+        """Read the file; nothing in it is run.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: the file is not such a list; the message says what was expected and what came.
+        """
+        for incident_id, reports in enumerate(self._load(), start=1):
+            if reports is None:
+                continue
+            self._vectors[incident_id] = [vector.detach() for vector in reports]
+            yield Incident(incident_id, f"Incident {incident_id}", n_reports=len(reports))
+
+    def reports(self, incident: Incident) -> Iterator[Report]:
+        """The vectors of an incident that `incidents` has given."""
+        for number, vector in enumerate(self._vectors[incident.incident_id], start=1):
+            yield Report(number, vector=vector)
+
+    def _load(self) -> list[Tensor | None]:
+        expected = f"{self._path}: expected a list that has for each incident a tensor (n_reports, width) or None"
+        try:
+            content: Any = torch.load(self._path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # damaged content can make the unpickler raise anything
+            raise ValueError(f"{expected}, got a file that is damaged, foreign or would run code") from error
+        if not isinstance(content, list):
+            raise ValueError(f"{expected}, got {type(content).__name__}")
+        for position, reports in enumerate(content):
+            is_tensor = isinstance(reports, Tensor)
+            if reports is not None and not (is_tensor and reports.dtype == torch.float32 and reports.dim() == 2):
+                got = f"{reports.dtype} of shape {tuple(reports.shape)}" if is_tensor else type(reports).__name__
+                raise ValueError(f"{expected}, got {got} at position {position}")
+        return content

@@ -1,0 +1,113 @@
+"""A database on its way into an index: taken in once as a stream, then looked up incident by incident.
+
+It waits in a temporary file, not in memory: the texts of the AI Incident Database alone are some 32 MB.
+"""
+
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Final, Self
+
+import torch
+
+from sources.incident import Incident, Report
+
+SCHEMA: Final = """
+CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, true_id INTEGER, title TEXT);
+CREATE INDEX incidents_by_true_id ON incidents (true_id);
+CREATE TABLE listed (incident_id INTEGER, report_number INTEGER, PRIMARY KEY (incident_id, report_number));
+CREATE TABLE reports (report_number INTEGER PRIMARY KEY, text TEXT, is_incident_report INTEGER, vector BLOB);
+"""
+INCIDENTS: Final = """
+SELECT true_id,
+       (SELECT title FROM incidents WHERE true_id = ids.true_id ORDER BY incident_id <> true_id, incident_id LIMIT 1),
+       (SELECT COUNT(DISTINCT report_number) FROM incidents JOIN listed USING (incident_id) WHERE true_id = ids.true_id)
+FROM (SELECT DISTINCT true_id FROM incidents) AS ids ORDER BY true_id
+"""
+REPORTS: Final = """
+SELECT report_number, reports.report_number IS NOT NULL, text, is_incident_report, vector
+FROM (SELECT DISTINCT report_number FROM incidents JOIN listed USING (incident_id) WHERE true_id = ?)
+LEFT JOIN reports USING (report_number) ORDER BY report_number
+"""
+
+
+class StagedIncidents:
+    """Incidents with the numbers of their reports, reports by number, and which incident is a duplicate of which."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+        self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file that closing removes
+        self._database.executescript(SCHEMA)
+        self._database.execute("BEGIN")  # never committed: nobody else reads it, and it is faster
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def add_incident(self, incident_id: int, title: str, report_numbers: Iterable[int]) -> None:
+        """Take in an incident.
+
+        Raises:
+            ValueError: it is there already.
+        """
+        try:
+            self._database.execute("INSERT INTO incidents VALUES (?, ?, ?)", (incident_id, incident_id, title))
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"expected every incident once, got {incident_id} twice") from error
+        self._database.executemany(
+            "INSERT OR IGNORE INTO listed VALUES (?, ?)", ((incident_id, number) for number in report_numbers)
+        )
+
+    def add_report(
+        self, number: int, text: str, *, is_incident_report: bool = True, vector: list[float] | None = None
+    ) -> None:
+        """Take in a report, with the vector that is stored for its text, if any.
+
+        Raises:
+            ValueError: it is there already.
+        """
+        blob = None if vector is None else array("f", vector).tobytes()
+        try:
+            self._database.execute("INSERT INTO reports VALUES (?, ?, ?, ?)", (number, text, is_incident_report, blob))
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"expected every report once, got {number} twice") from error
+
+    def fold(self, duplicates: Iterable[tuple[int, int]]) -> None:
+        """Give the reports of every duplicate to its true incident: pairs (duplicate id, true id), in chains or not.
+
+        Raises:
+            ValueError: an incident is a duplicate of two others, or in the end of itself; nothing was folded.
+        """
+        true_ids: dict[int, int] = {}
+        for duplicate, true_id in duplicates:
+            if true_ids.setdefault(duplicate, true_id) != true_id:
+                both = f"{true_ids[duplicate]} and {true_id}"
+                raise ValueError(f"expected {duplicate} to be a duplicate of one incident, got {both}")
+        folded = []
+        for duplicate in true_ids:
+            chain = [duplicate]
+            while chain[-1] in true_ids:
+                chain.append(true_ids[chain[-1]])
+                if chain[-1] in chain[:-1]:
+                    raise ValueError(f"expected duplicates to lead to a true incident, got a circle: {chain}")
+            folded.append((chain[-1], duplicate))
+        self._database.executemany("UPDATE incidents SET true_id = ? WHERE incident_id = ?", folded)
+
+    def incidents(self) -> Iterator[Incident]:
+        """The true incidents by id; one without a row of its own has the title of its first duplicate."""
+        for row in self._database.execute(INCIDENTS):
+            yield Incident(*row)
+
+    def reports(self, incident: Incident) -> Iterator[Report]:
+        """The reports of an incident and of its duplicates by number, each once."""
+        for number, found, text, is_incident_report, blob in self._database.execute(REPORTS, (incident.incident_id,)):
+            if not found:
+                yield Report(number, left_out="it is listed, but not there")
+            elif not is_incident_report:
+                yield Report(number, left_out="it reports on an issue, not on an incident")
+            else:
+                vector = None if blob is None else torch.frombuffer(bytearray(blob), dtype=torch.float32)
+                yield Report(number, text, vector)

@@ -1,0 +1,51 @@
+"""Incidents from the original service's state.csv: incident_id, count, and the mean of `count` reports' vectors."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from sources.incident import Incident, Report
+
+COLUMNS: Final = ("incident_id", "count", "mean")
+
+
+class StateCsv:
+    """The vectors of a file, which has neither texts nor titles."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"state-csv:{path.name}"
+        self.notes: list[str] = []
+        self._path = path
+        self._means: dict[int, Report] = {}
+
+    def incidents(self) -> Iterator[Incident]:
+        """Read the file's incidents.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: a row is not an incident; the message names the line and what was expected.
+        """
+        csv.field_size_limit(2**31 - 1)  # a mean has some 16,000 characters
+        with self._path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, strict=True)
+            try:
+                if not set(COLUMNS) <= set(rows.fieldnames or []):
+                    raise ValueError(f"the columns are {rows.fieldnames}")
+                for row in rows:
+                    incident_id, count = int(row["incident_id"]), int(row["count"])
+                    mean = torch.tensor(json.loads(row["mean"]), dtype=torch.float32)
+                    self._means[incident_id] = Report(1, vector=mean, n_texts=count)
+                    yield Incident(incident_id, f"Incident {incident_id}", n_reports=1)
+            except (csv.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
+                raise ValueError(
+                    f"{self._path}, line {rows.line_num}: expected incident_id and count (whole numbers) and mean "
+                    f"(a JSON list of numbers), got something else: {error}"
+                ) from error
+
+    def reports(self, incident: Incident) -> Iterator[Report]:
+        """The one vector of an incident that `incidents` has given."""
+        yield self._means[incident.incident_id]

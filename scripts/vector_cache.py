@@ -1,0 +1,158 @@
+"""Vectors of texts that were embedded before, so that only new and edited texts are embedded again.
+
+A SQLite file. A vector is found by what made it: the encoder's fingerprint and the SHA-256 of the prepared text. So
+nothing in it can be out of date; deleting the file costs time and nothing else.
+"""
+
+import hashlib
+import sqlite3
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self
+
+import torch
+
+from incidents.encoder import Embedding
+
+APPLICATION_ID: Final = 0x41494456
+"""Tells the file from other SQLite files; in ASCII: AIDV."""
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS vectors (
+    fingerprint TEXT NOT NULL, text_sha256 BLOB NOT NULL,
+    vector BLOB NOT NULL, crc32 INTEGER NOT NULL, -- float32 numbers, and what tells that they are as they were
+    tokens INTEGER NOT NULL, tokens_used INTEGER NOT NULL, -- 0 where a source had the vector
+    PRIMARY KEY (fingerprint, text_sha256)
+);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+WAIT_SECONDS: Final = 60
+"""While another process writes."""
+
+
+class UnusableCacheError(Exception):
+    """The cache's file is damaged or foreign, or cannot be written; the message says what to do."""
+
+
+class VectorCache:
+    """The vectors of one encoder; in a temporary file where no path is given.
+
+    What `put` was given is with the operating system when it returns: a process that is killed afterwards has not
+    lost it. A machine that loses power may have lost the last ones.
+
+    Raises:
+        UnusableCacheError: as every method does.
+    """
+
+    def __init__(self, path: Path | None, *, fingerprint: str, width: int) -> None:
+        self._path = path
+        self._fingerprint = fingerprint
+        self._width = width
+        with self._explained():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path or "", timeout=WAIT_SECONDS, isolation_level=None)
+            self._recognise()
+            if path is not None:
+                self._database.execute("PRAGMA journal_mode = WAL")  # a commit only appends
+                self._database.execute("PRAGMA synchronous = NORMAL")  # and need not wait for the disk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    @staticmethod
+    def key(prepared: str) -> bytes:
+        """What the vector of a prepared text is found by."""
+        return hashlib.sha256(prepared.encode()).digest()
+
+    def __contains__(self, key: bytes) -> bool:
+        query = "SELECT 1 FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
+        with self._explained():
+            return self._database.execute(query, (self._fingerprint, key)).fetchone() is not None
+
+    def __len__(self) -> int:
+        """How many vectors there are."""
+        query = "SELECT COUNT(*) FROM vectors WHERE fingerprint = ?"
+        with self._explained():
+            return int(self._database.execute(query, (self._fingerprint,)).fetchone()[0])
+
+    def get(self, key: bytes) -> Embedding:
+        """The embedding that was put in.
+
+        Raises:
+            KeyError: there is none.
+        """
+        query = "SELECT vector, crc32, tokens, tokens_used FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
+        with self._explained():
+            row = self._database.execute(query, (self._fingerprint, key)).fetchone()
+            if row is None:
+                raise KeyError(key.hex())
+            vector, crc32, tokens, tokens_used = row
+            if len(vector) != 4 * self._width or zlib.crc32(vector) != crc32:
+                raise sqlite3.DatabaseError("a vector is not as it was")
+        return Embedding(torch.frombuffer(bytearray(vector), dtype=torch.float32), tokens, tokens_used)
+
+    def put(self, embeddings: Iterable[tuple[bytes, Embedding]]) -> None:
+        """Keep embeddings, each under its key: all of them or, where that fails, none."""
+        rows = []
+        for key, embedding in embeddings:
+            vector = array("f", embedding.vector.tolist()).tobytes()
+            rows.append((self._fingerprint, key, vector, zlib.crc32(vector), embedding.tokens, embedding.tokens_used))
+        with self._explained(), self._transaction():
+            self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def prune(self, used: Iterable[bytes]) -> int:
+        """Forget this encoder's other vectors, and say how many."""
+        with self._explained():
+            self._database.execute("CREATE TEMP TABLE used (text_sha256 BLOB PRIMARY KEY)")
+            with self._transaction():
+                self._database.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in used))
+                forgotten = self._database.execute(
+                    "DELETE FROM vectors WHERE fingerprint = ? AND text_sha256 NOT IN (SELECT text_sha256 FROM used)",
+                    (self._fingerprint,),
+                ).rowcount
+            self._database.execute("DROP TABLE used")
+            self._database.execute("VACUUM")
+        return forgotten
+
+    def _recognise(self) -> None:
+        """Make a new file's table; of an old file, see whether it is one of these."""
+
+        def pragma(name: str) -> int:
+            return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
+
+        if pragma("schema_version") == 0:
+            self._database.executescript(SCHEMA)
+        elif (found := (pragma("application_id"), pragma("user_version"))) != (APPLICATION_ID, SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"expected a cache of vectors, version {SCHEMA_VERSION}, got {found}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._database.in_transaction:  # a full disk can have ended it
+                self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:  # the system is to blame, not the content
+            raise UnusableCacheError(f"{self._path or 'the temporary cache'} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise UnusableCacheError(
+                f"{self._path}: damaged or foreign: {error}; delete it, or name another with --cache"
+            ) from error

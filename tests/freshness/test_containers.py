@@ -1,0 +1,92 @@
+"""Several containers on one cache, as real processes: they fetch once, and killing them leaves nothing broken."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+
+from faulty_proxy import FaultyProxy
+from incidents.index import IncidentIndex
+from incidents.published import TEMPORARY
+
+N_CONTAINERS = 8
+N_KILLS = 20
+N_INCIDENTS = 5000
+"""Some 0.7 MB, which the slow proxy takes a few seconds for."""
+
+CONTAINER = """
+import json, sys, similar
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[1])):
+    answer = similar.handler({"text": "w6", "num": 1}, None)
+print(json.dumps([answer["statusCode"], json.loads(answer["body"])["body"]["msg"]]), flush=True)
+"""
+
+
+def container(environment: dict[str, str], requests: int = 1) -> subprocess.Popen[str]:
+    """A process that answers requests once it is told to."""
+    command = [sys.executable, "-c", CONTAINER, str(requests)]
+    inference = {"PYTHONPATH": "inference", "POWERTOOLS_METRICS_DISABLED": "true"}
+    process = subprocess.Popen(
+        command,
+        cwd=Path(__file__).resolve().parents[2],
+        env=environment | inference,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_containers_that_start_at_once_download_once(
+    environment: dict[str, str], publish: Callable[[int, int], None], proxy: FaultyProxy
+) -> None:
+    publish(1, 100)
+    containers = [container(environment) for _ in range(N_CONTAINERS)]
+    for process in containers:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [json.loads(process.communicate(timeout=120)[0]) for process in containers]
+    assert len({str(answer) for answer in answers}) == 1
+    status, message = answers[0]
+    assert status == 200
+    assert 1_000_000 <= json.loads(message.replace("(", "[").replace(")", "]"))[0][1] < 1_000_100
+    assert len([request for request in proxy.requests if request.startswith("GET")]) == 1
+
+
+def test_a_container_killed_while_it_downloads_leaves_the_cache_usable(
+    environment: dict[str, str], publish: Callable[[int, int], None], proxy: FaultyProxy
+) -> None:
+    cached = Path(environment["TRANSFORMERS_CACHE"]) / "model" / "incident_cls.pt"
+    publish(1, N_INCIDENTS)
+    container(environment).communicate("go\n", timeout=60)
+    assert IncidentIndex.load(cached).source == "generation 1"
+    proxy.fault = "slow"
+    interrupted = 0
+    for generation in range(2, N_KILLS + 2):
+        before = IncidentIndex.load(cached).source
+        publish(generation, N_INCIDENTS)
+        process = container(environment)
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        sleep(random.uniform(0.2, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+        interrupted += bool(list(cached.parent.glob(f"{TEMPORARY}*")))
+        assert IncidentIndex.load(cached).source in {before, f"generation {generation}"}
+    print(f"\n{interrupted} of {N_KILLS} kills came while the index was downloaded")
+    assert interrupted >= N_KILLS // 4
+    proxy.fault = "none"
+    container(environment).communicate("go\n", timeout=60)
+    assert IncidentIndex.load(cached).source == f"generation {N_KILLS + 1}"
+    assert not list(cached.parent.glob(f"{TEMPORARY}*"))

@@ -1,0 +1,85 @@
+"""Many texts at once: the same vectors however the work is divided, and each kept as soon as it is there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from embedding import PendingTexts, embed
+from incidents.encoder import Embedding, Encoder
+from incidents.errors import InvalidModelError
+from vector_cache import VectorCache
+
+TEXTS = [" ".join(f"w{4 + (n * k) % 50}" for k in range(1 + n % 45)) for n in range(120)]  # some are too long
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def embed_all(texts: list[str], folder: Path, n_encoders: int, texts_per_batch: int) -> dict[str, Embedding]:
+    encoders = [Encoder.load(folder) for _ in range(n_encoders)]
+    told: list[int] = []
+    with PendingTexts() as pending, VectorCache(None, fingerprint="f", width=32) as cache:
+        for text in texts:
+            pending.add(cache.key(text), text)
+        empty = embed(pending, cache, encoders, texts_per_batch, lambda _, tokens: told.append(tokens))
+        found = {text: cache.get(cache.key(text)) for text in texts if cache.key(text) not in empty}
+    assert sum(told) == sum(embedding.tokens_used for embedding in found.values())
+    assert len(told) == -(-len(set(texts)) // texts_per_batch)
+    return found
+
+
+def test_a_text_alone_has_the_same_vector_to_the_last_bit_whatever_else_is_embedded(tiny_folder: Path) -> None:
+    together = embed_all(TEXTS, tiny_folder, n_encoders=3, texts_per_batch=1)
+    for text in TEXTS[::7]:
+        assert torch.equal(embed_all([text], tiny_folder, 1, 1)[text].vector, together[text].vector)
+
+
+@pytest.mark.parametrize(("n_encoders", "texts_per_batch"), [(1, 1), (2, 1), (1, 7), (3, 16), (1, 1000)])
+def test_vectors_are_the_same_whatever_the_batching(
+    tiny_folder: Path, tiny_encoder: Encoder, n_encoders: int, texts_per_batch: int
+) -> None:
+    found = embed_all(TEXTS, tiny_folder, n_encoders, texts_per_batch)
+    for text, embedding in zip(TEXTS, tiny_encoder.encode_batch(TEXTS), strict=True):
+        assert (found[text].vector - embedding.vector).abs().max() <= TOLERANCE
+        assert (found[text].tokens, found[text].tokens_used) == (embedding.tokens, embedding.tokens_used)
+
+
+def test_texts_wait_once_and_the_longest_is_first() -> None:
+    with PendingTexts() as pending:
+        added = [pending.add(text.encode(), text) for text in ("bb", "a", "dddd", "bb", "ccc")]
+        assert added == [True, True, True, False, True]
+        assert (pending.n_texts, pending.n_characters) == (4, 10)
+        assert [[text for _, text in batch] for batch in pending.batches(3)] == [["dddd", "ccc", "bb"], ["a"]]
+
+
+@pytest.mark.parametrize("texts_per_batch", [1, 4])
+def test_a_text_that_the_tokenizer_drops_is_reported(tiny_folder: Path, texts_per_batch: int) -> None:
+    assert embed_all(["w5", "w6"], tiny_folder, 1, texts_per_batch).keys() == {"w5", "w6"}
+    assert embed_all(["w5", "", "w6", "w7"], tiny_folder, 1, texts_per_batch).keys() == {"w5", "w6", "w7"}
+
+
+def test_a_failure_keeps_what_was_embedded_before_it(tiny_folder: Path) -> None:
+    encoder = Encoder.load(tiny_folder)
+    compute, left = encoder.encode_batch, 20
+
+    def fail_in_the_end(texts: list[str]) -> list[Embedding]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InvalidModelError(tiny_folder, "damaged")
+        return compute(texts)
+
+    encoder.encode_batch = fail_in_the_end  # type: ignore[method-assign, assignment]
+    with PendingTexts() as pending, VectorCache(None, fingerprint="f", width=32) as cache:
+        for text in TEXTS:
+            pending.add(cache.key(text), text)
+        with pytest.raises(InvalidModelError, match="damaged"):
+            embed(pending, cache, [encoder], 1, lambda *_: None)
+        assert len(cache) == 20

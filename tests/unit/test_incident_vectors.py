@@ -1,0 +1,52 @@
+"""Means that can be checked in the head."""
+
+import pytest
+import torch
+
+from incident_vectors import LeftOut, Rows
+from incidents.index import EncoderInfo
+from sources.incident import Incident
+
+ENCODER = EncoderInfo("by hand", "1", "f" * 64, width=2, token_limit=10)
+BUILT_AT = "2026-01-02T03:04:05+00:00"
+
+
+def test_an_incidents_vector_is_the_plain_mean_and_incidents_are_sorted() -> None:
+    rows = Rows()
+    rows.add(Incident(8, "Eight", 2), [(torch.tensor([1.0, 0.0]), 1), (torch.tensor([3.0, 4.0]), 1)])
+    rows.add(Incident(5, "Five", 1), [(torch.tensor([7.0, 7.0]), 1)])
+    index = rows.index(ENCODER, "by hand", BUILT_AT)
+    assert (index.ids.tolist(), index.titles, index.report_counts.tolist()) == ([5, 8], ["Five", "Eight"], [1, 2])
+    assert index.vectors.tolist() == [[7.0, 7.0], [2.0, 2.0]]
+    assert (index.source, index.built_at) == ("by hand", BUILT_AT)
+
+
+def test_a_vector_that_is_a_mean_counts_for_all_its_texts() -> None:
+    rows = Rows()
+    rows.add(Incident(1, "One", 2), [(torch.tensor([1.0, 0.0]), 3), (torch.tensor([5.0, 8.0]), 1)])
+    assert (rows.means[0].tolist(), rows.report_counts) == ([2.0, 2.0], [4])
+
+
+def test_a_mean_of_one_vector_is_that_vector_to_the_last_bit() -> None:
+    vector = torch.rand(1000)
+    for count in (1, 3, 7, 24):
+        rows = Rows()
+        rows.add(Incident(1, "One", 1), [(vector, count)])
+        assert torch.equal(rows.means[0], vector)
+
+
+def test_the_order_of_reports_does_not_matter() -> None:
+    """In float32 it would: 1e8 + 1 is 1e8."""
+    vectors = [torch.tensor([x, 1.0]) for x in (1e8, 1.0, -1e8, 1.0)]
+    for order in (vectors, vectors[::-1], vectors[1:] + vectors[:1]):
+        rows = Rows()
+        rows.add(Incident(1, "One", 4), [(vector, 1) for vector in order])
+        assert rows.means[0].tolist() == [0.5, 1.0]
+
+
+def test_an_incident_without_reports_is_left_out() -> None:
+    rows = Rows()
+    rows.add(Incident(5, "Five", 0), [])
+    assert rows.left_out == [LeftOut(5, 0, "none of its reports can be used")]
+    with pytest.raises(ValueError, match="expected at least one incident with a report that can be used, got none"):
+        rows.index(ENCODER, "by hand", BUILT_AT)

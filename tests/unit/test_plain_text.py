@@ -1,0 +1,50 @@
+"""What is left of a text without its markdown."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plain_text import strip_markdown
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "incidents.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("# A *crash* in **Tempe**", "A crash in Tempe"),
+        ("Setext\n======\nText", "Setext\n\nText"),
+        ('see [the report](https://a.example/b_c "title")', "see the report"),
+        ("see [the report][1]\n\n[1]: https://a.example", "see the report"),
+        ("<https://a.example>", "https://a.example"),
+        ("before ![a *red* car](car.png) after", "before a red car after"),
+        ("one\ntwo  \nthree", "one\ntwo\nthree"),
+        ("one\n\n\n\ntwo", "one\n\ntwo"),
+        ("- one\n- two\n  1. three", "one\n\ntwo\n\nthree"),
+        ("> quoted\n> twice", "quoted\ntwice"),
+        ("use `robots.txt`\n\n```py\nx = 1\n```", "use robots.txt\n\nx = 1"),
+        ("    an indented paragraph", "an indented paragraph"),
+        ("<div>text <b>in</b> tags</div>\n\n<!-- a remark -->", "text in tags"),
+        ("| a | b |\n|---|---|\n| c | d |", "a\n\nb\n\nc\n\nd"),
+        ("~~struck~~ out", "struck out"),
+        ("5 \\* 3 &amp; more", "5 * 3 & more"),
+        ("one\n\n---\n\ntwo", "one\n\ntwo"),
+        ("snake_case, 2 * 3 * 4, f(x)[0], a < b > c, $5", "snake_case, 2 * 3 * 4, f(x)[0], a < b > c, $5"),
+        ("unclosed **bold and [link](", "unclosed **bold and [link]("),
+        ("", ""),
+        (" \n\t\n", ""),
+    ],
+)
+def test_the_words_stay_and_the_marks_go(markdown: str, text: str) -> None:
+    assert strip_markdown(markdown) == text
+
+
+def test_a_text_without_markdown_stays_as_it_is() -> None:
+    with SAMPLE.open(encoding="utf-8") as lines:
+        texts = [report["text"] for line in lines for report in json.loads(line)["reports"]]
+    assert [strip_markdown(text) for text in texts] == texts
+
+
+def test_what_is_stripped_twice_is_as_after_once() -> None:
+    assert strip_markdown(strip_markdown("# A\n\n- *b* <i>c</i>")) == "A\n\nb c"
