@@ -56,7 +56,7 @@ class ModelCache(Construct):
     def mount(self, function: lambda_.Function) -> None:
         """Mount the models into a function, and let it read them and put what was published there.
 
-        `lambda_.FileSystem` would let it mount any file system that has such an access point.
+        `lambda_.FileSystem` would do so too, by a statement on every file system.
         """
         cast("lambda_.CfnFunction", function.node.default_child).file_system_configs = [
             lambda_.CfnFunction.FileSystemConfigProperty(

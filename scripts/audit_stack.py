@@ -31,6 +31,7 @@ ALL_OPTIONS: Final = {
 }
 FUNCTIONS: Final = {script: f"Functions/{script.capitalize()}" for script in script_names()}
 MODEL_FILES: Final = "<IndexStoreBucketF2EACF46.Arn>/models/allenai/longformer-base-4096/*"
+"""What a function may read of the bucket, as cdk-nag writes it."""
 
 Finding = tuple[str, str]
 """A construct's path in the stack, and the id of a rule."""
@@ -45,7 +46,7 @@ ACKNOWLEDGED: Final[dict[Finding, str]] = {
         "in policies; an access log would need a second bucket."
     ),
     ("InferenceApi/HttpApi", "AwsSolutions::AwsSolutions-APIG4"): (
-        "The API is public, as visitors of a website call it from their browsers: it reads public data, writes nothing "
+        "The API is public, as visitors of a website call it from their browsers: it gives public data, keeps nothing "
         "and is throttled. IAM_AUTHORIZATION=true closes it."
     ),
     ("Functions/KeepWarm", "Serverless::Serverless-EventBusDLQ"): (

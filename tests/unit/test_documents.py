@@ -57,6 +57,7 @@ def test_dependencies_have_exact_versions() -> None:
         "inference/requirements.txt",
         "inference/requirements-image.txt",
         "scripts/requirements.txt",
+        "scripts/requirements-job.txt",
         "scripts/requirements-serve.txt",
         "scripts/requirements-job.txt",
         "scripts/minilm.lock",
