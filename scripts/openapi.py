@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import local_service
 from defaults import REPOSITORY
-from incidents import __version__
-from incidents.api import SERVICE
+from incidents import SERVICE, __version__
 from infrastructure.routes import ALIASES, METHODS, routes
 
 OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"

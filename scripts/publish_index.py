@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from defaults import INDEX_FILENAME, MODEL_FOLDER
 from incidents.errors import InvalidIndexError
 from incidents.index import IncidentIndex
-from incidents.published import SHA256_KEY
+from incidents.published import FINGERPRINT_KEY, SHA256_KEY
 
 DEFAULT_MAX_LOSS_PERCENT: Final = 10
 """Incidents that may be missing: the database merges duplicates now and then, but never many at once."""
@@ -84,7 +84,7 @@ class PublishedIndex:
         content = file.read_bytes()
         metadata = {
             SHA256_KEY: hashlib.sha256(content).hexdigest(),
-            "fingerprint": index.encoder.fingerprint,
+            FINGERPRINT_KEY: index.encoder.fingerprint,
             "encoder": index.encoder.name,
             "incidents": str(len(index)),
             "built-at": index.built_at,
@@ -152,9 +152,9 @@ class PublishedIndex:
 
 def _compare(published: dict[str, str], new: dict[str, str], max_loss_percent: float) -> None:
     """Raise RefusedError if the new index must not replace the published one."""
-    if missing := {SHA256_KEY, "fingerprint", "incidents"} - published.keys():
+    if missing := {SHA256_KEY, FINGERPRINT_KEY, "incidents"} - published.keys():
         raise RefusedError(f"what is published does not say its {', '.join(sorted(missing))}; --force replaces it")
-    if published["fingerprint"] != new["fingerprint"]:
+    if published[FINGERPRINT_KEY] != new[FINGERPRINT_KEY]:
         raise RefusedError(
             f"expected an index of the published one's encoder ({published['fingerprint'][:12]}), got one of "
             f"{new['encoder']} ({new['fingerprint'][:12]}); --force replaces it, and running functions refuse it until "

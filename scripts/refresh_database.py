@@ -33,7 +33,7 @@ from incident_vectors import Plan, average, make_plan
 from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError
 from incidents.index import IncidentIndex
-from incidents.model_folder import verify_files
+from incidents.manifest import verify_files
 from incidents.text import prepare, text_hash
 from incidents.threads import available_cpus
 from plain_text import strip_markdown

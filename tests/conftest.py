@@ -62,7 +62,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def forget() -> None:
         settings.cache_clear()
-        store._encoder.cache_clear()
+        store.encoder.cache_clear()
         store._keeper.cache_clear()
         store._bucket.cache_clear()
 

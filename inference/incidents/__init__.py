@@ -9,3 +9,6 @@ warnings.filterwarnings("ignore", message="Failed to initialize NumPy", category
 
 __version__: Final = "0.1.0"
 """Of the service, by semantic versioning: what its callers see of it."""
+
+SERVICE: Final = "similar-incidents"
+"""What the service is called in its logs and metrics."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from incidents import SERVICE
 from incidents.errors import InputTooLargeError, InvalidIndexError, InvalidInputError, InvalidModelError
 from incidents.measurements import Measurements, measuring, note, timed
 from incidents.request import Request
@@ -28,7 +29,6 @@ RETRY_AFTER_SECONDS: Final = 30
 SUCCESS: Final = "Success"
 """The message of an answer that has nothing to say in words; callers of /embed look for it on top of the envelope."""
 
-SERVICE: Final = "similar-incidents"
 METRICS_NAMESPACE: Final = "SimilarIncidents"
 METRICS: Final = {
     "duration_ms": ("Duration", MetricUnit.Milliseconds),

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from incidents.errors import InvalidInputError, InvalidModelError
+from incidents.manifest import read_provenance
 from incidents.measurements import note, timed
-from incidents.model_folder import MIN_TOKENS, ModelConfig, read_config, read_provenance, read_weights
+from incidents.model_folder import MIN_TOKENS, ModelConfig, read_config, read_weights
 from incidents.text import PREPARATION, prepare
 from incidents.transformer import Transformer
 

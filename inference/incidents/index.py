@@ -173,12 +173,12 @@ class IncidentIndex:
         if not path.is_file():
             raise InvalidIndexError(path, "missing; expected an index of known incidents")
         try:
-            with zipfile.ZipFile(path) as archive:
+            file = path.read_bytes()  # once, as it may be replaced meanwhile
+            with zipfile.ZipFile(io.BytesIO(file)) as archive:
                 if archive.testzip() is not None:  # torch.load does not look at the checksums
                     raise zipfile.BadZipFile("a checksum is wrong")
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            digest = hashlib.sha256(file).hexdigest()
+            content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
         except Exception as error:  # damaged content can make the unpickler raise anything
             raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
         if not isinstance(content, dict) or "format_version" not in content:

@@ -4,7 +4,6 @@ The layout is that of `transformers` (config.json, model.safetensors) with the f
 where a model is pooled or cut in its own way (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from incidents.errors import InvalidModelError
 
 MODEL_TYPES = ("bert", "roberta", "longformer")
 WEIGHT_TYPES = ("F32", "F64", "F16", "BF16")
-MANIFEST_FILENAME = "manifest.json"
 MIN_TOKENS = 3
 """The special tokens around a text and one of the text."""
 
@@ -57,7 +55,7 @@ def read_config(folder: Path) -> ModelConfig:
         InvalidModelError: a file is missing or is not what the encoder can compute.
     """
     path = folder / "config.json"
-    config = _read_json_object(path)
+    config = read_json_object(path)
     if (model_type := config.get("model_type")) not in MODEL_TYPES:
         raise InvalidModelError(path, f"expected model_type to be one of {', '.join(MODEL_TYPES)}, got {model_type!r}")
     for key, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute"), ("is_decoder", False)):
@@ -133,45 +131,6 @@ def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
     return weights
 
 
-def read_provenance(folder: Path) -> tuple[str, str]:
-    """Name and revision of a model, from the manifest that `fetch_model` leaves; else the folder's name and ""."""
-    path = folder / MANIFEST_FILENAME
-    if not path.is_file():
-        return folder.name, ""
-    manifest = _read_json_object(path)
-    return str(manifest.get("name", folder.name)), str(manifest.get("revision", ""))
-
-
-def verify_files(folder: Path) -> None:
-    """Compare the files of a model folder with the sha256 in its manifest; without a manifest there is nothing to do.
-
-    Raises:
-        InvalidModelError: a file is missing or has another sha256.
-    """
-    path = folder / MANIFEST_FILENAME
-    if not path.is_file():
-        return
-    for name, expected in read_manifest(folder).items():
-        if not (folder / name).is_file():
-            raise InvalidModelError(folder / name, f"missing; expected the file with sha256 {expected}")
-        with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != expected:
-            raise InvalidModelError(folder / name, f"expected sha256 {expected}, got {found}; fetch the model again")
-
-
-def read_manifest(folder: Path) -> dict[str, str]:
-    """The files of a model folder, each with its SHA-256 in hex, as its manifest lists them.
-
-    Raises:
-        InvalidModelError: there is no manifest, or it lists no files.
-    """
-    files = _read_json_object(folder / MANIFEST_FILENAME).get("files")
-    if not isinstance(files, dict) or not all(isinstance(sha256, str) for sha256 in files.values()):
-        raise InvalidModelError(folder / MANIFEST_FILENAME, "expected files, each with its sha256")
-    return files
-
-
 def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     width, intermediate_width = config.width, config.intermediate_width
     shapes: dict[str, tuple[int, ...]] = {
@@ -222,7 +181,7 @@ def _read_pooling(folder: Path) -> tuple[Literal["cls", "mean"], bool]:
         raise InvalidModelError(modules_path, f"expected Transformer, Pooling and perhaps Normalize, got {kinds}")
 
     pooling_path = folder / str(modules[1].get("path")) / "config.json"
-    options = _read_json_object(pooling_path)
+    options = read_json_object(pooling_path)
     modes = {name.removeprefix("pooling_mode_") for name, on in options.items() if "pooling_mode_" in name and on}
     if isinstance(mode := options.get("pooling_mode"), str):
         modes.add(mode)
@@ -238,7 +197,7 @@ def _read_token_limit(folder: Path, usable_positions: int) -> int:
     path = folder / "sentence_bert_config.json"
     if not path.is_file():
         return usable_positions
-    options = _read_json_object(path)
+    options = read_json_object(path)
     if options.get("do_lower_case"):
         raise InvalidModelError(path, "expected do_lower_case to be false: the tokenizer decides about case")
     limit = options.get("max_seq_length")
@@ -258,7 +217,12 @@ def _positive_int(path: Path, config: dict[str, Any], key: str) -> int:
     return value
 
 
-def _read_json_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        InvalidModelError: it is missing, or holds something else.
+    """
     value = _read_json(path)
     if not isinstance(value, dict):
         raise InvalidModelError(path, f"expected a JSON object, got {type(value).__name__}")

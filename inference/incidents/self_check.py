@@ -6,7 +6,7 @@ import sys
 import boto3
 
 from incidents import store
-from incidents.model_folder import verify_files
+from incidents.manifest import verify_files
 from incidents.settings import IMAGE_FOLDER, settings
 
 

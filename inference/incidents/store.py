@@ -1,14 +1,17 @@
 """Find the model and the index, and keep them loaded between the requests of a process, the index up to date."""
 
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from incidents import SERVICE
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.index_keeper import IndexKeeper
+from incidents.manifest import read_fingerprint
 from incidents.measurements import note, timed
 from incidents.published import Bucket
 from incidents.settings import IMAGE_FOLDER, settings
@@ -17,20 +20,13 @@ if TYPE_CHECKING:
     from incidents.encoder import Encoder
 
 
+@cache
 def encoder() -> "Encoder":
     """The encoder, loaded when a text first asks for it; a failure is not kept, so the next request tries again.
-
-    A newer index is looked for meanwhile, so that whoever wants the text's neighbours need not wait for it then.
 
     Raises:
         InvalidModelError: there is no usable model folder.
     """
-    _keeper().start_refresh()
-    return _encoder()
-
-
-@cache
-def _encoder() -> "Encoder":
     torch.set_num_threads(settings().encoder_threads)
     from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
@@ -46,7 +42,7 @@ def index(built_with: "Encoder | None" = None) -> IncidentIndex:
         InvalidIndexError: there is no usable index, or it was built with another encoder.
     """
     torch.set_num_threads(settings().encoder_threads)
-    found = _keeper().index(built_with.fingerprint if built_with is not None else None)
+    found = _keeper().index(_fingerprint())
     note("index_version", found.version)
     note("index_age_seconds", found.age_seconds)
     if built_with is not None and found.encoder.fingerprint != built_with.fingerprint:
@@ -58,9 +54,22 @@ def index(built_with: "Encoder | None" = None) -> IncidentIndex:
     return found
 
 
+def start_refresh() -> None:
+    """Begin to look for a newer index, if it is time to, while something else is done before `index` is needed."""
+    _keeper().start_refresh(_fingerprint())
+
+
 def refresh_problem() -> str | None:
     """Why the index could not be brought up to date when that was last tried, if it could not."""
     return _keeper().problem
+
+
+def _fingerprint() -> str | None:
+    """The encoder's fingerprint; as long as it is not loaded, what its manifest says, if there is one."""
+    if encoder.cache_info().currsize:
+        return encoder().fingerprint
+    folder = next((folder for folder in _model_folders() if (folder / settings().model_filename).is_file()), None)
+    return read_fingerprint(folder) if folder is not None else None
 
 
 @cache
@@ -80,18 +89,16 @@ def _index_files() -> list[Path]:
     """Where an index may be, the best first: what was published and cached is newer than what is in the image."""
     if (path := settings().index_path) is not None:
         return [path]
-    folders = [path] if (path := settings().model_path) else list(reversed(_model_folders()))
-    return [folder / settings().incidents_filename for folder in folders]
+    return [folder / settings().incidents_filename for folder in reversed(_model_folders())]
 
 
 def _model_folder() -> Path:
     """The model folder that is named; else the image's, else the cache's, where it is fetched to if it is published."""
-    folders = [path] if (path := settings().model_path) else _model_folders()
-    weights = settings().model_filename
+    folders, weights = _model_folders(), settings().model_filename
     for folder in folders:
         if (folder / weights).is_file():
             return folder
-    if settings().cache_folder is None or (bucket := _bucket()) is None:
+    if (bucket := _bucket()) is None:
         raise InvalidModelError(folders[-1] / weights, "missing; expected the weights of a model")
     with timed("fetch_model_ms"):
         bucket.fetch_model(f"models/{settings().hf_model_uri}", folders[-1], weights)
@@ -99,4 +106,10 @@ def _model_folder() -> Path:
 
 
 def _model_folders() -> list[Path]:
-    return [root / settings().model_dir for root in (IMAGE_FOLDER, settings().cache_folder) if root]
+    """Where a model may be, the best first."""
+    if (path := settings().model_path) is not None:
+        return [path]
+    cache_folder = settings().cache_folder
+    if cache_folder is None and settings().index_bucket:  # an image cannot be written to
+        cache_folder = Path(tempfile.gettempdir()) / SERVICE
+    return [root / settings().model_dir for root in (IMAGE_FOLDER, cache_folder) if root]

@@ -45,7 +45,7 @@ def test_info_says_what_answers(tiny_encoder: Encoder, tmp_path: Path) -> None:
 
 def test_no_model_is_loaded() -> None:
     info.handler({}, None)
-    assert store._encoder.cache_info().currsize == 0
+    assert store.encoder.cache_info().currsize == 0
 
 
 def test_without_an_index_the_answer_is_503(configure: Callable[..., None], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from incidents import api
+from incidents import SERVICE, api
 from infrastructure.routes import script_names
 from template import Template
 
@@ -54,8 +54,8 @@ def test_a_stale_index_raises_an_alarm_that_stays_while_nobody_asks(
     found = alarm(template, "StaleIndex")
     variables = template.function("similar")["Environment"]["Variables"]
     assert found["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"] == api.METRICS_NAMESPACE
-    assert found["Dimensions"] == [{"Name": "service", "Value": api.SERVICE}]
-    assert variables["POWERTOOLS_SERVICE_NAME"] == api.SERVICE
+    assert found["Dimensions"] == [{"Name": "service", "Value": SERVICE}]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == SERVICE
     assert (found["MetricName"], found["Statistic"]) == ("IndexAgeSeconds", "Maximum")
     assert (found["Threshold"], found["TreatMissingData"]) == (3 * 24 * 60 * 60, "ignore")
     assert alarm(synthesise(INDEX_STALE_DAYS="1"), "StaleIndex")["Threshold"] == 86_400

@@ -22,7 +22,7 @@ import fetch_model
 import hub as hub_module
 from hub_server import Hub, etag, serving_hub
 from incidents.encoder import Encoder
-from incidents.model_folder import verify_files
+from incidents.manifest import verify_files
 from tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"

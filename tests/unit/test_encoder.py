@@ -18,7 +18,7 @@ from torch import Tensor
 
 from incidents.encoder import Encoder
 from incidents.errors import InvalidInputError, InvalidModelError
-from incidents.model_folder import verify_files
+from incidents.manifest import verify_files
 from tiny import make_model
 
 TOLERANCE = 1e-5

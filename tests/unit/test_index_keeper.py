@@ -13,8 +13,11 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from filelock import FileLock
 from moto import mock_aws
 
+import embed
 import info
 import similar
 from envelope import open_answer
@@ -67,6 +70,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, en
     folder.mkdir()
     for file in tiny_folder.iterdir():
         (folder / file.name).symlink_to(file)
+    (folder / "manifest.json").write_text(json.dumps({"name": "tiny", "fingerprint": encoder.fingerprint}))
     saved(index_of(encoder, 1, 2), folder)
     monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
     return folder
@@ -157,11 +161,16 @@ def not_what_the_checksum_says(index: bytes) -> tuple[bytes, dict[str, str]]:
     return index, {"sha256": "0" * 64}
 
 
+def without_a_checksum(index: bytes) -> tuple[bytes, dict[str, str]]:
+    return index, {"sha256": ""}
+
+
 @pytest.mark.parametrize(
     ("break_it", "problem"),
     [
         (damaged, "damaged or foreign"),
         (not_what_the_checksum_says, "not what its checksum says"),
+        (without_a_checksum, "no sha256 in its metadata"),
     ],
 )
 @pytest.mark.usefixtures("start")
@@ -189,9 +198,13 @@ def test_a_damaged_object_is_refused(
 
 @pytest.mark.usefixtures("start")
 @pytest.mark.parametrize("first", [{"embed": EMBED, "num": -1}, {"text": "w6", "num": -1}])
-def test_an_index_of_another_encoder_is_refused(s3: Any, tmp_path: Path, first: dict[str, Any]) -> None:
-    put(s3, saved(index_of(OTHER, 9), tmp_path / "new").read_bytes())
+@pytest.mark.parametrize("metadata", [{}, {"fingerprint": OTHER.fingerprint}])
+def test_an_index_of_another_encoder_is_refused(
+    s3: Any, tmp_path: Path, first: dict[str, Any], metadata: dict[str, str]
+) -> None:
+    put(s3, saved(index_of(OTHER, 9), tmp_path / "new").read_bytes(), **metadata)
     assert ids(first) == [1, 2]
+    assert ids() == ids({"text": "w6", "num": -1}) == [1, 2]
     assert "another encoder" in warnings()[0]
 
 
@@ -212,9 +225,24 @@ def test_damage_on_the_cache_is_passed_over(tmp_path: Path, start: Callable[...,
 
 
 @pytest.mark.usefixtures("start", "s3")
-def test_without_a_published_index_the_images_answers_and_info_says_so() -> None:
+def test_without_a_published_index_the_images_answers() -> None:
     assert ids() == [1, 2]
-    assert warnings() == ["The index could not be brought up to date: ClientError"]
+    assert warnings() == []
+
+
+@pytest.mark.usefixtures("s3")
+def test_without_a_bucket_the_images_answers_and_info_says_so(configure: Callable[..., None], tmp_path: Path) -> None:
+    configure(INDEX_BUCKET="another-bucket", INDEX_KEY="a/key", TRANSFORMERS_CACHE=tmp_path / "cache")
+    store._bucket()._s3.meta.events.register(  # type: ignore[union-attr]
+        "before-call.s3.HeadObject", lambda **_: (_ for _ in ()).throw(forbidden())
+    )
+    assert ids() == [1, 2]
+    assert warnings() == ["The index could not be brought up to date: S3 answered 403 AccessDenied"]
+
+
+def forbidden() -> ClientError:
+    response = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    return ClientError(response, "HeadObject")
 
 
 @pytest.mark.usefixtures("start")
@@ -282,3 +310,122 @@ def test_a_published_model_is_fetched_once(
     monkeypatch.setattr(published.Bucket, "fetch_model", None)
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
     assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
+
+
+def test_after_a_change_of_model_the_cached_index_of_the_old_one_is_no_authority(
+    s3: Any, encoder: EncoderInfo, image: Path, tmp_path: Path, start: Callable[..., None]
+) -> None:
+    """The image has a new model and no index, and the cache the old model's index."""
+    (image / "incident_cls.pt").unlink()
+    saved(index_of(OTHER, 9), tmp_path / "cache" / "model")
+    start()
+    status, body = open_answer(similar.handler({"text": "w6"}, None))
+    assert status == 503
+    assert "got one built with another 2" in body["msg"]
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes(), fingerprint=encoder.fingerprint)
+    start()
+    assert ids() == [1, 2, 3]
+    assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
+    assert warnings() == []
+
+
+def test_without_a_manifest_what_was_taken_is_looked_at_again_once_the_encoder_is_known(
+    s3: Any, image: Path, tmp_path: Path, start: Callable[..., None]
+) -> None:
+    (image / "manifest.json").unlink()
+    put(s3, saved(index_of(OTHER, 9), tmp_path / "new").read_bytes())
+    start()
+    assert ids() == [9]  # nothing says that this is wrong
+    assert ids({"text": "w6", "num": -1}) == [1, 2]
+    assert "another encoder" in warnings()[0]
+
+
+def test_a_lock_that_nobody_gives_back_is_not_waited_for_forever(
+    s3: Any, encoder: EncoderInfo, tmp_path: Path, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "LOCK_TIMEOUT_SECONDS", 0.1)
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
+    (tmp_path / "cache" / "model").mkdir(parents=True)
+    start()
+    with FileLock(tmp_path / "cache" / "model" / ".incident_cls.pt.lock"):
+        assert ids() == [1, 2, 3]
+
+
+def test_a_refresh_that_ends_while_the_files_are_searched_wins(
+    s3: Any, encoder: EncoderInfo, tmp_path: Path, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
+    monkeypatch.setattr(index_keeper, "PATIENCE_SECONDS", 0.0)
+    start()
+    find = index_keeper.IndexKeeper._find
+
+    def overtaken(keeper: index_keeper.IndexKeeper) -> IncidentIndex:
+        found = find(keeper)
+        assert keeper._refresh is not None
+        keeper._refresh.join()
+        return found
+
+    monkeypatch.setattr(index_keeper.IndexKeeper, "_find", overtaken)
+    ids()
+    assert ids() == [1, 2, 3]
+
+
+def test_a_cache_that_is_read_only_and_up_to_date_is_no_problem(
+    s3: Any, encoder: EncoderInfo, tmp_path: Path, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "cache" / "model").read_bytes())
+    monkeypatch.setattr(published, "_only_one", None)
+    start()
+    assert ids() == [1, 2, 3]
+    assert warnings() == []
+
+
+def test_what_is_named_outright_is_used_as_it_is(
+    s3: Any, encoder: EncoderInfo, tmp_path: Path, configure: Callable[..., None], image: Path
+) -> None:
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
+    for environment in ({"MODEL_PATH": image}, {"INDEX_PATH": image / "incident_cls.pt"}):
+        configure(INDEX_BUCKET=BUCKET, TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
+        assert ids() == [1, 2]
+
+
+def without_weights(files: dict[str, bytes]) -> None:
+    del files["model.safetensors"]
+
+
+def with_another_checksum(files: dict[str, bytes]) -> None:
+    files["config.json"] += b" "
+
+
+def with_a_path_outside(files: dict[str, bytes]) -> None:
+    files["../outside"] = b""
+
+
+@pytest.mark.parametrize(
+    ("break_it", "problem"),
+    [
+        (without_weights, "expected model.safetensors among the files"),
+        (with_another_checksum, "not what the manifest says"),
+        (with_a_path_outside, "expected files inside the folder"),
+        (dict.clear, "could not be fetched: S3 answered 404"),
+    ],
+)
+def test_a_published_model_that_cannot_be_used_is_answered_with_503(
+    s3: Any, configure: Callable[..., None], tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch,
+    break_it: Callable[[dict[str, bytes]], None], problem: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "no-image")
+    files = {path.name: path.read_bytes() for path in tiny_folder.iterdir()}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    break_it(files)
+    if files:
+        listed = {name: sums.get(name, hashlib.sha256(content).hexdigest()) for name, content in files.items()}
+        files["manifest.json"] = json.dumps({"name": "tiny", "files": listed}).encode()
+    for name, content in files.items():
+        s3.put_object(Bucket=BUCKET, Key=f"models/some/model/{name}", Body=content)
+    configure(INDEX_BUCKET=BUCKET, HF_MODEL_URI="some/model", TRANSFORMERS_CACHE=tmp_path / "cache")
+    answer = embed.handler({"text": "w6"}, None)
+    assert answer["statusCode"] == 503
+    assert problem in answer["body"]
+    assert not (tmp_path / "cache" / "outside").exists()
+    assert not list((tmp_path / "cache").rglob(f"{published.TEMPORARY}*"))

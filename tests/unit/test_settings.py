@@ -175,7 +175,7 @@ sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fail
 import similar
 from incidents import store
 assert "tokenizers" not in sys.modules
-assert store._encoder.cache_info().currsize == 0
+assert store.encoder.cache_info().currsize == 0
 answer = similar.handler({"text": "w5"}, None)
 assert answer["statusCode"] == 200, answer
 """
