@@ -59,7 +59,7 @@ index: $(MODEL)/manifest.json $(if $(findstring mongodb,$(SOURCE)),$(VENV)/job.s
 	@$(RUN) scripts/build_index.py --model $(MODEL) --source "$$SOURCE"
 
 publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--rollback", …)
-	@$(RUN) scripts/publish_index.py $(INDEX) $(PUBLISH_OPTIONS)
+	@$(RUN) scripts/publish_index.py $(if $(findstring --rollback,$(PUBLISH_OPTIONS)),,$(INDEX)) $(PUBLISH_OPTIONS)
 
 refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (DRY_RUN=1)
 	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)

@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from incidents.api import observed
+
 PAGE: Final = Path(__file__).with_suffix(".html")
 
 
+@observed
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 (as Lambda calls it)
     """Give the page, whatever is asked; it loads nothing from elsewhere, and its headers say so."""
     page = PAGE.read_text(encoding="utf-8")

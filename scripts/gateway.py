@@ -1,13 +1,17 @@
 """What API Gateway's HTTP API does around a Lambda function: events, answers, CORS, and refusals of its own.
 
 The form of events and answers is payload format 2.0, as "Create AWS Lambda proxy integrations for HTTP APIs" in the
-API Gateway developer guide describes it, and the limits are those of its page on quotas.
+API Gateway developer guide describes it, and the limits are those of its page on quotas. An unknown method of a known
+route is answered with 405, as the service's contract has it, where API Gateway itself may say 404.
 """
 
+import asyncio
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +19,6 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
-import anyio
-from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -28,6 +30,8 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 TIMEOUT_SECONDS: Final = 30
 MAX_BODY_BYTES: Final = 10 * 2**20
+MAX_EVENT_BYTES: Final = 6 * 2**20
+"""Lambda's limit for what it is invoked with."""
 MAX_LINE_AND_HEADERS_BYTES: Final = 10_240
 TEXT_TYPES: Final = ("text/", "application/json", "application/javascript", "application/xml")
 """A body of another type comes in base64, as does one that is not UTF-8."""
@@ -48,7 +52,8 @@ class Gateway:
     def __init__(self, handlers: dict[str, Handler], origins: tuple[str, ...]) -> None:
         self._handlers = handlers
         self._origins = origins
-        self._container = CapacityLimiter(1)  # answers one request at a time, as a Lambda function's does
+        # One request at a time, as in a Lambda function's container; one that takes too long is still finished first.
+        self._container = ThreadPoolExecutor(max_workers=1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,11 +82,15 @@ class Gateway:
         if len(str(request.url)) + sum(len(value) for _, value in request.headers.raw) > MAX_LINE_AND_HEADERS_BYTES:
             raise HTTPException(431)
         event = to_event(request, await _read(request), request_id)
-        with anyio.move_on_after(TIMEOUT_SECONDS):
-            return await to_thread.run_sync(
-                _call, handler, event, Context(request_id), abandon_on_cancel=True, limiter=self._container
-            )
-        raise HTTPException(503)
+        if len(json.dumps(event)) > MAX_EVENT_BYTES:
+            raise HTTPException(413)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._container, _call, handler, event, Context(request_id)
+        )
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), TIMEOUT_SECONDS)
+        except TimeoutError:
+            raise HTTPException(503) from None
 
     def _cors_headers(self, request: Request) -> dict[str, str]:
         if (origin := request.headers.get("origin")) not in self._origins:
@@ -175,17 +184,27 @@ def to_response(answer: Any) -> Response:
     """
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return Response(answer if isinstance(answer, str) else json.dumps(answer), media_type="application/json")
-    body = answer.get("body", "")
-    if not isinstance(body, str):
-        raise TypeError(f"expected the body of an answer to be a string, got {type(body).__name__}")
+    status, body, cookies = answer["statusCode"], answer.get("body", ""), answer.get("cookies", [])
+    if (
+        type(status) is not int
+        or not 100 <= status <= 599
+        or not isinstance(body, str)
+        or not isinstance(cookies, list)
+    ):
+        raise TypeError("expected statusCode to be a status, body a string and cookies a list")
     content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
-    response = Response(content, status_code=int(answer["statusCode"]))
-    for name, value in {"content-type": "text/plain;charset=UTF-8", **_lowered(answer.get("headers") or {})}.items():
-        response.headers[name] = str(value)
-    for cookie in answer.get("cookies", []):
+    response = Response(content, status_code=status)
+    for name, value in {"content-type": "text/plain;charset=UTF-8", **_headers(answer.get("headers") or {})}.items():
+        response.headers[name] = value
+    for cookie in cookies:
         response.headers.append("set-cookie", cookie)
     return response
 
 
-def _lowered(headers: dict[str, Any]) -> dict[str, Any]:
-    return {name.lower(): value for name, value in headers.items()}
+def _headers(headers: dict[str, Any]) -> dict[str, str]:
+    """The headers of an answer; its length is counted here."""
+    found = {name.lower(): str(value) for name, value in headers.items() if name.lower() != "content-length"}
+    for name, value in found.items():
+        if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name) or not re.fullmatch(r"[^\r\n\0]*", value):
+            raise ValueError(f"expected a header, got one that is none: {name!r}")
+    return found

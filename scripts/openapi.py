@@ -9,11 +9,9 @@ import sys
 from typing import Any, Final
 
 import local_service
-from defaults import REPOSITORY
+from defaults import OPENAPI
 from incidents import SERVICE, __version__
 from infrastructure.routes import ALIASES, METHODS, routes
-
-OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
 
 Json = dict[str, Any]
 

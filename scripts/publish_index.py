@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +32,7 @@ class RefusedError(Exception):
 def main() -> int:
     """Run the command line; the exit status is 0 when the index is published, 1 when not, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "index", type=Path, nargs="?", default=MODEL_FOLDER / INDEX_FILENAME, help="default: %(default)s"
-    )
+    parser.add_argument("index", type=Path, nargs="?", help=f"default: {MODEL_FOLDER / INDEX_FILENAME}")
     parser.add_argument("--bucket", default=os.environ.get("INDEX_BUCKET"), help="default: the variable INDEX_BUCKET")
     parser.add_argument("--key", default=os.environ.get("INDEX_KEY") or INDEX_FILENAME, help="default: %(default)s")
     parser.add_argument(
@@ -52,14 +51,17 @@ def main() -> int:
         help="instead, publish this version again (default: the newest that differs from what is published)",
     )
     arguments = parser.parse_args()
+    if arguments.rollback is not None and arguments.index is not None:
+        parser.error("expected an index to publish or --rollback, got both")
     if not arguments.bucket:
         parser.error("expected --bucket or the variable INDEX_BUCKET to name the bucket")
     try:
         published = PublishedIndex(arguments.bucket, arguments.key)
         if arguments.rollback is None:
-            print(published.publish(arguments.index, arguments.max_loss_percent, force=arguments.force))
+            index = arguments.index or MODEL_FOLDER / INDEX_FILENAME
+            print(published.publish(index, arguments.max_loss_percent, force=arguments.force))
         else:
-            print(published.roll_back(arguments.rollback))
+            print(published.roll_back(arguments.rollback, arguments.max_loss_percent, force=arguments.force))
     except (RefusedError, InvalidIndexError, BotoCoreError, ClientError) as error:
         print(f"Not published: {error}", file=sys.stderr)
         return 1
@@ -85,7 +87,7 @@ class PublishedIndex:
         metadata = {
             SHA256_KEY: hashlib.sha256(content).hexdigest(),
             FINGERPRINT_KEY: index.encoder.fingerprint,
-            "encoder": index.encoder.name,
+            "encoder": index.encoder.name.encode("ascii", "backslashreplace").decode(),
             "incidents": str(len(index)),
             "built-at": index.built_at,
         }
@@ -98,24 +100,27 @@ class PublishedIndex:
         version = self._put(content, metadata, current)
         return f"Published index {index.version} with {len(index)} incidents as version {version}."
 
-    def roll_back(self, version: str) -> str:
+    def roll_back(self, version: str, max_loss_percent: float, *, force: bool) -> str:
         """Publish an earlier version again; gives a sentence that says what was done.
 
         Raises:
-            RefusedError: there is no such version.
+            InvalidIndexError: that version is not a usable index.
+            RefusedError: there is no such version, or it must not replace what is published.
         """
         current = self._head()
+        known = None if current is None else current["Metadata"].get(SHA256_KEY)
         for candidate in [version] if version else self._earlier_versions():
             try:
                 earlier = self._s3.get_object(**self._where, VersionId=candidate)
             except ClientError as error:
-                raise RefusedError(f"there is no version {candidate}: {error}") from error
-            if current is None or version or earlier["Metadata"].get(SHA256_KEY) != current["Metadata"].get(SHA256_KEY):
-                self._put(earlier["Body"].read(), earlier["Metadata"], current)
-                described = (
-                    f"{earlier['Metadata'].get('incidents')} incidents, built {earlier['Metadata'].get('built-at')}"
-                )
-                return f"Published version {candidate} again: {described}."
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {400, 404}:
+                    raise
+                raise RefusedError(f"there is no version {candidate}") from error
+            if version or known is None or earlier["Metadata"].get(SHA256_KEY) != known:
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder) / f"version-{candidate}"
+                    file.write_bytes(earlier["Body"].read())
+                    return self.publish(file, max_loss_percent, force=force)
         raise RefusedError("there is no earlier version that differs from what is published")
 
     def _head(self) -> Any:
@@ -160,7 +165,10 @@ def _compare(published: dict[str, str], new: dict[str, str], max_loss_percent: f
             f"{new['encoder']} ({new['fingerprint'][:12]}); --force replaces it, and running functions refuse it until "
             "they have that encoder"
         )
-    before, after = int(published["incidents"]), int(new["incidents"])
+    try:
+        before, after = int(published["incidents"]), int(new["incidents"])
+    except ValueError as error:
+        raise RefusedError("what is published has no number of incidents; --force replaces it") from error
     if after < before * (1 - max_loss_percent / 100):
         raise RefusedError(
             f"expected at most {max_loss_percent:g} % fewer incidents than the published {before}, got {after}; "

@@ -1,7 +1,11 @@
-"""Run the HTTP API on this machine: the same Lambda handlers, behind what does API Gateway's part."""
+"""Run the HTTP API on this machine: the same Lambda handlers, behind what does API Gateway's part.
+
+It answers from one index, as it was when it was first asked; it does not look for a published one.
+"""
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -12,17 +16,17 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import local_service
-from defaults import REPOSITORY
+from defaults import OPENAPI
 from gateway import Gateway
 from infrastructure.routes import routes
 from infrastructure.settings import Settings as StackSettings
 
-OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
 DOCS: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -36,10 +40,10 @@ DOCS: Final = """<!doctype html>
 
 
 def main() -> int:
-    """Run the command line; the exit status is 0 when it is stopped, 1 when it cannot start."""
+    """Run the command line; the exit status is 0 when it is stopped, 2 for wrong arguments, 3 when it cannot start."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine alone")
-    parser.add_argument("--port", type=int, default=3000, help="0: any that is free (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=3000, help="0: any that is free (default: %(default)s)")
     local_service.add_arguments(parser)
     arguments = parser.parse_args()
     local_service.configure(parser, arguments)
@@ -48,6 +52,7 @@ def main() -> int:
         origins = StackSettings.from_mapping(os.environ).cors_origins
     except ValueError as error:
         parser.error(str(error))
+    logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
     with suppress(KeyboardInterrupt):
         uvicorn.run(application(origins), host=arguments.host, port=arguments.port, server_header=False)
     return 0
@@ -58,12 +63,37 @@ def application(origins: tuple[str, ...]) -> Starlette:
     handlers = {path: importlib.import_module(script).handler for path, script in routes().items()}
     return Starlette(
         routes=[
-            Route("/openapi.json", FileResponse(OPENAPI, media_type="application/json")),
-            Route("/docs", HTMLResponse(DOCS)),
+            Route("/openapi.json", _openapi),
+            Route("/docs", _docs),
             Mount("/swagger-ui", StaticFiles(directory=_swagger_ui())),
             Mount("/", Gateway(handlers, origins)),
         ]
     )
+
+
+async def _openapi(_: Request) -> Response:
+    return FileResponse(OPENAPI, media_type="application/json")
+
+
+async def _docs(_: Request) -> Response:
+    return HTMLResponse(DOCS)
+
+
+class _WithoutQuery(logging.Filter):
+    """Keeps query strings, and so texts, out of the access log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the third part of an access log line of uvicorn's, the path."""
+        if isinstance(record.args, tuple) and len(record.args) > 2:
+            client, method, path, *rest = record.args
+            record.args = (client, method, str(path).partition("?")[0], *rest)
+        return True
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"expected a port, 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _swagger_ui() -> Path:

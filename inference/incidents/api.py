@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import wraps
+from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from incidents import SERVICE
 from incidents.errors import InputTooLargeError, InvalidIndexError, InvalidInputError, InvalidModelError
-from incidents.measurements import Measurements, measuring, note, timed
+from incidents.measurements import Measurements, measuring, note, noted, timed
 from incidents.request import Request
 
 STATUSES: Final[dict[type[Exception], int]] = {
@@ -41,37 +42,48 @@ METRICS: Final = {
 # The level is set here, as a LOG_LEVEL that was meant for another program would stop the import.
 logger = Logger(service=SERVICE, level="INFO", stream=sys.stderr)
 
-_answered: list[str] = []
-"""The id of the first request that this process answered, once there is one."""
+_first_request = count()
+"""Gives 0 for the first request that this process answers."""
+
+Handler = Callable[[Any, Any], dict[str, Any]]
 
 
-def endpoint(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Any, Any], dict[str, Any]]:
+def endpoint(answer: Callable[[Request], dict[str, Any]]) -> Handler:
     """Make a Lambda handler of a function that gives a request's answer.
 
-    The handler takes any event, never raises, and returns what an HTTP API's proxy integration expects. Its body is
-    the envelope as JSON text, with the status again and, in its own `body`, the answer and the warnings. It writes
-    one line to the log, and metrics in CloudWatch's embedded format to standard output.
+    The handler takes any event, and returns what an HTTP API's proxy integration expects, whatever the function
+    raises. Its body is the envelope as JSON text, with the status again and, in its own `body`, the answer and the
+    warnings.
     """
 
     @wraps(answer)
-    def handler(event: Any, context: Any) -> dict[str, Any]:
-        request_id = str(getattr(context, "aws_request_id", None) or uuid4())
+    def handler(event: Any, _: Any) -> dict[str, Any]:
+        status, body = _answer(answer, event, str(noted("request_id")))
+        return _proxy_answer(status, body)
+
+    return observed(handler)
+
+
+def observed(handler: Handler) -> Handler:
+    """Let a Lambda handler leave one line in the log, and metrics in CloudWatch's embedded format."""
+
+    @wraps(handler)
+    def observed_handler(event: Any, context: Any) -> dict[str, Any]:
         with measuring() as measurements:
+            note("request_id", str(getattr(context, "aws_request_id", None) or uuid4()))
             note("route", _route(event))
-            note("cold_start", not _answered)
-            _answered[:] = _answered or [request_id]
+            note("cold_start", next(_first_request) == 0)
             with timed("duration_ms"):
-                status, body = _answer(answer, event, request_id)
-                proxy_answer = _proxy_answer(status, body)
-            note("status", status)
-        logger.info("answered", extra=measurements | {"request_id": request_id})
-        _emit_metrics(status, measurements)
-        return proxy_answer
+                answer = handler(event, context)
+            note("status", answer["statusCode"])
+        logger.info("answered", extra=measurements)
+        _emit_metrics(answer["statusCode"], measurements)
+        return answer
 
-    return handler
+    return observed_handler
 
 
-def _answer(answer: Callable[[Request], dict[str, Any]], event: Any, request_id: str) -> tuple[int, dict[str, Any]]:
+def _answer(answer: Callable[[Request], dict[str, Any]], event: Any, request: str) -> tuple[int, dict[str, Any]]:
     warnings: list[str] = []
     try:
         return 200, {"warnings": warnings} | answer(Request(event, warnings))
@@ -80,10 +92,10 @@ def _answer(answer: Callable[[Request], dict[str, Any]], event: Any, request_id:
         message = str(error)
         if status == 503:
             path, cause = str(getattr(error, "path", "")), repr(error.__cause__)
-            logger.warning(message, request_id=request_id, path=path, cause=cause)
+            logger.warning(message, request_id=request, path=path, cause=cause)
         elif status == 500:
-            logger.exception("unforeseen error", request_id=request_id)
-            message = f"Unforeseen error; please report it with the request id {request_id}."
+            logger.exception("unforeseen error", request_id=request)
+            message = f"Unforeseen error; please report it with the request id {request}."
         return status, {"warnings": warnings, "msg": message}
 
 

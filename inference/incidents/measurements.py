@@ -27,6 +27,11 @@ def note(name: str, value: float | str | bool) -> None:
         measurements[name] = value
 
 
+def noted(name: str) -> float | str | bool | None:
+    """What was kept under a name, if anything was."""
+    return (_current.get() or {}).get(name)
+
+
 @contextmanager
 def timed(name: str) -> Iterator[None]:
     """Note how many milliseconds the block takes."""

@@ -22,7 +22,7 @@ class Settings:
     index_path: Path | None
     """INDEX_PATH: the index file, outright; else it is looked for in the model folder."""
     cache_folder: Path | None
-    """TRANSFORMERS_CACHE: the mounted file system that may hold a newer model or index than the image."""
+    """TRANSFORMERS_CACHE: the mounted file system for a newer index than the image has, or for a model it lacks."""
     model_dir: str
     """MODEL_DIR: the model folder's name, in the cache and in the image."""
     model_filename: str
@@ -40,7 +40,8 @@ class Settings:
     encoder_threads: int
     """ENCODER_THREADS: threads to compute with; by default as many as there are CPUs, see `available_cpus`."""
     max_text_characters: int
-    """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens, ten times what Longformer reads."""
+    """MAX_TEXT_CHARACTERS: longest text accepted. 200,000 is some 40,000 tokens of English, ten times what Longformer
+    reads; of a script that is long in ASCII, such as Korean, up to 25 times as many, which take seconds to count."""
     max_body_bytes: int
     """MAX_BODY_BYTES: longest body accepted. JSON takes up to 12 bytes for a character, so every text fits."""
 

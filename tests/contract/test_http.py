@@ -236,6 +236,15 @@ def test_without_a_usable_index_the_answer_is_503(tiny_folder: Path, tmp_path: P
         assert opened(client.post("/similar", json={"embed": embedding}))[0] == 200
 
 
+def test_without_a_model_the_answer_is_503(tiny_index: IncidentIndex, tmp_path: Path) -> None:
+    tiny_index.save(tmp_path / "incident_cls.pt")
+    with serve("--model", tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        for path in ("/similar", "/embed"):
+            status, body = opened(client.get(path, params={"text": "w6"}))
+            assert status == 503
+            assert "model.safetensors: missing" in body["msg"]
+
+
 # Browsers
 
 
@@ -279,7 +288,9 @@ def test_the_api_can_be_read_and_tried(client: httpx.Client) -> None:
 
 def test_it_logs_requests_but_never_a_text(server: Server, client: httpx.Client) -> None:
     client.post("/similar", json={"text": "w6 verysecret"})
+    client.get("/similar?text=verysecret")
     assert '"POST /similar HTTP/1.1" 200' in server.output
+    assert '"GET /similar HTTP/1.1" 200' in server.output
     assert '"route":"POST /similar"' in server.output
     assert "verysecret" not in server.output
 

@@ -1,6 +1,7 @@
 """What a request leaves behind: one line in the log, metrics, and never its text."""
 
 import io
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_text_that_was_just_embedded_is_not_embedded_again(log: Log, monkeypat
 
 
 def test_only_the_first_request_of_a_process_is_cold(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_answered", [])
+    monkeypatch.setattr(api, "_first_request", itertools.count())
     for _ in range(3):
         similar.handler(http(text="w6"), None)
     assert [line["cold_start"] for line in log.lines] == [True, False, False]

@@ -9,21 +9,22 @@ import pytest
 from openapi_spec_validator import validate
 
 import openapi
-from defaults import REPOSITORY
+from defaults import MODEL_FOLDER, OPENAPI
 from incidents import api
 from incidents.settings import Settings
 from infrastructure.routes import METHODS, routes
 
-MODEL = REPOSITORY / "models" / "minilm"
-WRITTEN = json.loads(openapi.OPENAPI.read_text())
+WRITTEN = json.loads(OPENAPI.read_text())
 CHANGING = {"built_at", "age_seconds", "version"}
 
 
 @pytest.fixture
 def document(configure: Any) -> dict[str, Any]:
     """The document as it would be written now."""
-    assert (MODEL / "incident_cls.pt").is_file(), "the embedded model or its index is missing; `make index` makes them"
-    configure(MODEL_PATH=MODEL)
+    assert (MODEL_FOLDER / "incident_cls.pt").is_file(), (
+        "the embedded model or its index is missing; `make index` makes them"
+    )
+    configure(MODEL_PATH=MODEL_FOLDER)
     return openapi.document()
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import openapi
+from defaults import OPENAPI
 from incidents.encoder import Encoder
 from incidents.index import IncidentIndex
 from server import serve
@@ -23,7 +24,7 @@ def test_what_is_answered_is_what_the_document_says(
 
     A string that holds such a list is beyond what can be generated from a schema, so only lists are sent.
     """
-    written = json.dumps(json.loads(openapi.OPENAPI.read_text()))
+    written = json.dumps(json.loads(OPENAPI.read_text()))
     numbers = json.dumps(openapi.NUMBERS)
     assert numbers in written
     width = {"minItems": tiny_encoder.width, "maxItems": tiny_encoder.width}

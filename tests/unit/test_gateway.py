@@ -109,6 +109,11 @@ def test_an_answer_without_a_status_is_a_body_in_itself(start: Start, answer: An
     "answer",
     [
         {"statusCode": "many"},
+        {"statusCode": 1000},
+        {"statusCode": True},
+        {"statusCode": 200, "headers": {"x-own": "a\nb"}},
+        {"statusCode": 200, "headers": {"x own": "a"}},
+        {"statusCode": 200, "cookies": "ab"},
         {"statusCode": 200, "body": {"msg": "an object"}},
         {"statusCode": 200, "body": "not base64", "isBase64Encoded": True},
         {"statusCode": 200, "headers": ["a"]},
@@ -133,6 +138,35 @@ def test_a_handler_that_takes_too_long_is_given_up(start: Start, monkeypatch: py
     monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.05)
     response = start(lambda *_: sleep(0.5)).get("/similar")
     assert (response.status_code, response.json()) == (503, {"message": "Service Unavailable"})
+
+
+def test_a_request_waits_for_one_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.05)
+    running, most = 0, 0
+
+    def slow(*_: object) -> dict[str, Any]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        sleep(0.2)
+        running -= 1
+        return {"statusCode": 200}
+
+    client = start(slow)
+    assert [client.get("/similar").status_code for _ in range(3)] == [503, 503, 503]
+    sleep(0.7)
+    assert (running, most) == (0, 1)
+
+
+def test_an_event_that_lambda_would_not_take_is_refused(client: TestClient, events: list[dict[str, Any]]) -> None:
+    response = client.post("/similar", content=b"x" * (6 * 2**20))
+    assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
+    assert events == []
+
+
+def test_an_answers_own_length_does_not_count(start: Start) -> None:
+    answer = {"statusCode": 200, "headers": {"Content-Length": "1"}, "body": "four"}
+    assert start(lambda *_: answer).get("/similar").text == "four"
 
 
 def test_a_route_is_of_a_script(tmp_path: Any) -> None:

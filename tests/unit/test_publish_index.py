@@ -1,5 +1,7 @@
 """Publishing an index: what is verified, what is refused, and the way back. S3 is moto's, in this process."""
 
+import base64
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,8 +147,8 @@ def test_a_rollback_brings_back_what_was_there_before(
 ) -> None:
     run(file(1, 2))
     run(file(1, 2, 3))
-    status, said = run("--rollback")
-    assert (status, "2 incidents, built 2026-01-02" in said) == (0, True)
+    status, said = run("--rollback", "--force")
+    assert (status, "with 2 incidents as version" in said) == (0, True)
     assert published(s3, tmp_path) == [1, 2]
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "2"
 
@@ -155,8 +157,39 @@ def test_a_rollback_to_a_version_that_is_named(s3: Any, run: Run, file: Callable
     for count in (2, 3, 4):
         run(file(*range(1, count + 1)))
     versions = s3.list_object_versions(Bucket=BUCKET)["Versions"]
-    assert run("--rollback", versions[-1]["VersionId"])[0] == 0
+    assert run("--rollback", versions[-1]["VersionId"], "--max-loss-percent", "50")[0] == 0
     assert published(s3, tmp_path) == [1, 2]
+
+
+def test_what_is_sent_has_a_checksum_that_s3_verifies(
+    run: Run, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto does not verify it, so this only sees that it is sent."""
+    sent: list[str] = []
+    put_object = publish_index.PublishedIndex.__init__
+
+    def watched(self: publish_index.PublishedIndex, *arguments: str) -> None:
+        put_object(self, *arguments)
+        self._s3.meta.events.register("before-call.s3.PutObject", lambda params, **_: sent.append(
+            params["headers"]["x-amz-checksum-sha256"]))  # fmt: skip
+
+    monkeypatch.setattr(publish_index.PublishedIndex, "__init__", watched)
+    run(file(1, 2))
+    assert sent == [base64.b64encode(hashlib.sha256(file(1, 2).read_bytes()).digest()).decode()]
+
+
+def test_a_rollback_is_verified_like_any_other(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:
+    put(s3, b"garbage")
+    run(file(1, 2), "--force")
+    status, said = run("--rollback")
+    assert (status, "damaged or foreign" in said) == (1, True)
+    run(file(3, 4, encoder=OTHER), "--force")
+    versions = s3.list_object_versions(Bucket=BUCKET)["Versions"]
+    status, said = run("--rollback", versions[1]["VersionId"])
+    assert (status, "expected an index of the published one's encoder" in said) == (1, True)
+    assert published(s3, tmp_path) == [3, 4]
+    with pytest.raises(SystemExit, match="2"):
+        run(file(1, 2), "--rollback")
 
 
 def test_a_rollback_without_an_earlier_version_is_refused(run: Run, file: Callable[..., Path]) -> None:
