@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from incidents import store
 from incidents.encoder import Encoder
@@ -26,6 +27,9 @@ SETTINGS = (
     "MAX_TEXT_CHARACTERS",
     "MAX_BODY_BYTES",
 )
+
+
+torch.set_num_threads(1)  # for tiny models a second one only waits
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +60,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     def start(**environment: str | Path) -> None:
         for key in SETTINGS:
             monkeypatch.delenv(key, raising=False)
+        monkeypatch.setenv("ENCODER_THREADS", "1")
         for key, value in environment.items():
             monkeypatch.setenv(key, str(value))
         forget()

@@ -1,5 +1,6 @@
 """The local HTTP API as a process of its own, as `make serve` starts it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -45,7 +46,8 @@ def serve(*options: str | Path) -> Iterator[Server]:
     """Start scripts/serve.py on any free port, and end it for sure."""
     command = [sys.executable, "scripts/serve.py", "--port", "0", *map(str, options)]
     with tempfile.NamedTemporaryFile() as output:
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+        environment = {"ENCODER_THREADS": "1"} | os.environ
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             yield Server(process, Path(output.name))
         finally:
