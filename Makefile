@@ -34,7 +34,8 @@ EMULATOR := .cache/aws-lambda-rie
 EMULATOR_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 
 # The container image, and what builds it: Docker where its engine runs, else buildah. The attestations that Docker
-# would add make of an image a list of them, which Lambda does not take.
+# would add make of an image a list of them, which Lambda does not take; the CDK has Docker build too.
+export BUILDX_NO_DEFAULT_ATTESTATIONS := 1
 IMAGE := similar-incidents
 DOCKER = $(shell docker info > /dev/null 2>&1 && echo docker || echo scripts/docker_by_buildah.sh)
 BUILD_ARGUMENTS = --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag $(IMAGE) inference
@@ -64,8 +65,8 @@ publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--
 refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (DRY_RUN=1)
 	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
-image: image-model ## Build the container image, with the model that MODEL= names, or without (MODEL=)
-	BUILDX_NO_DEFAULT_ATTESTATIONS=1 $(DOCKER) build $(BUILD_ARGUMENTS)
+image: image-model ## Build the container image (NAME=longformer: with another model, MODEL=: with none)
+	$(DOCKER) build $(BUILD_ARGUMENTS)
 
 synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
 	@$(CDK) synth --quiet $(CDK_OPTIONS)
@@ -136,9 +137,9 @@ bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into 
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
 	rm -rf $(VENV) models inference/model node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-# The image holds what is in inference/model. A model that was named is taken as it is, with its index if it has one; a
-# folder that somebody else put there is not replaced, as it may be the only one.
-image-model: $(if $(filter file,$(origin MODEL)),$(INDEX))
+# The image holds what is in inference/model. A folder outside of models/ is taken as it is, with its index if it has one;
+# an inference/model that somebody else made is not replaced, as it may be the only one.
+image-model: $(if $(filter models/%,$(MODEL)),$(INDEX))
 	@[ ! -e inference/model ] || [ -e inference/model/.copied-by-make ] || \
 		{ echo 'inference/model is not a copy that make made: move it elsewhere and name it, MODEL=folder' >&2; exit 1; }
 	@rm -rf inference/model models/.image

@@ -1,10 +1,12 @@
 """A container of the image, made and started by buildah."""
 
+import platform
 import subprocess
 from pathlib import Path
 
 IMAGE = "localhost/similar-incidents"
 PYTHON = "/usr/local/bin/python"
+PLATFORM = "linux/arm64" if platform.machine() == "aarch64" else "linux/amd64"
 ONE_THREAD = {"ENCODER_THREADS": "1"}
 """So that image and checkout add in the same order, and their answers can be compared to the last bit."""
 

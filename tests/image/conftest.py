@@ -26,18 +26,17 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def start(container: Container, config: dict[str, Any], tmp_path: Path) -> Callable[[str], Any]:
+def start(container: Container, config: dict[str, Any], tmp_path: Path) -> Callable[..., Any]:
     """A function that starts the image's entry point with the handler of a script, under the emulator."""
-    options = ["--volume", f"{EMULATOR}:/aws-lambda-rie:ro"]
-    options += [f"--env={name}={value}" for name, value in ONE_THREAD.items()]
 
-    def start(script: str) -> Any:
+    def start(script: str, *options: str, **environment: str) -> Any:
+        variables = [f"--env={name}={value}" for name, value in (ONE_THREAD | environment).items()]
         return lambda_runtime(
             [*config["Entrypoint"], f"{script}.handler"],
             os.environ,
             tmp_path / "log",
             emulator=Path("/aws-lambda-rie"),
-            launcher=container.launcher(*options),
+            launcher=container.launcher(f"--volume={EMULATOR}:/aws-lambda-rie:ro", *options, *variables),
         )
 
     return start

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from container import buildah
+from container import PLATFORM, buildah
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "docker_by_buildah.sh"
 TAG = "asset-of-a-test"
@@ -30,7 +30,7 @@ def test_what_the_cdk_does_to_publish_an_image(tmp_path: Path) -> None:
     (tmp_path / "a.Dockerfile").write_text("ARG BASE=other\nFROM ${BASE}\nARG WHAT\nRUN test -n $WHAT\nCMD [$WHAT]\n")
     assert docker("login", "--username", "AWS", "--password-stdin", "https://localhost").returncode == 0
     assert docker("inspect", TAG).returncode == 1
-    options = ["--build-arg", "WHAT=it", "--file", "a.Dockerfile", "--platform", "linux/amd64"]
+    options = ["--build-arg", "WHAT=it", "--file", "a.Dockerfile", "--platform", PLATFORM]
     built = docker("build", *options, "--tag", TAG, ".", folder=tmp_path)
     assert built.returncode == 0, built.stderr
     assert docker("inspect", TAG).returncode == 0

@@ -2,19 +2,24 @@
 
 import importlib
 import json
+import os
 import re
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
 from incidents import store
 from infrastructure.routes import script_names
+from lambda_runtime import PATIENCE_SECONDS
+from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTICLE = "A robotaxi struck a pedestrian and dragged her along the street. " * 40
@@ -37,13 +42,17 @@ def events(width: int) -> dict[str, list[tuple[int, Any]]]:
     }
 
 
+def incident_ids(answer: bytes) -> list[int]:
+    return [match["incident_id"] for match in json.loads(json.loads(answer)["body"])["body"]["similar"]]
+
+
 def without_age(answer: bytes) -> bytes:
     return re.sub(rb'(age_seconds\\": )\d+', rb"\1-", answer)
 
 
 @pytest.mark.parametrize("script", script_names())
 def test_the_answers_are_those_of_the_checkout(
-    start: Callable[[str], Any], configure: Callable[..., None], script: str
+    start: Callable[..., Any], configure: Callable[..., None], script: str
 ) -> None:
     configure(**ONE_THREAD)  # the model is found in inference/model, as the image finds it in /function/model
     handler = importlib.import_module(script).handler
@@ -54,7 +63,7 @@ def test_the_answers_are_those_of_the_checkout(
             assert without_age(runtime.invoke(event)) == without_age(json.dumps(expected).encode())
 
 
-def test_it_runs_as_user_1001_and_writes_nothing(container: Container, start: Callable[[str], Any]) -> None:
+def test_it_runs_as_user_1001_and_writes_nothing(container: Container, start: Callable[..., Any]) -> None:
     assert container.run("true").returncode == 0  # buildah itself puts files into /etc and /run
     before = files(container.root, ".")
     with start("similar") as runtime:
@@ -79,6 +88,37 @@ def test_it_runs_on_a_file_system_that_is_read_only(container: Container, config
     assert done.returncode == 0, done.stderr
     assert "tmp/written': Read-only file system" in done.stderr
     assert "index: " in done.stderr
+
+
+def test_it_takes_a_newer_index_from_s3_to_the_cache(
+    start: Callable[..., Any], configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(**ONE_THREAD)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    os.chown(cache, 1001, 1001)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    try:
+        published = saved(index_of(store.index().encoder, 7, 8), tmp_path / "published")
+        put(make_bucket(), published.read_bytes())
+        environment = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": endpoint, "INDEX_BUCKET": BUCKET}
+        mounted = f"--volume={cache}:/mnt/cache"
+        with start("similar", mounted, TRANSFORMERS_CACHE="/mnt/cache", **environment) as runtime:
+            # On a busy machine the first answers may come before the index does.
+            end = time.monotonic() + PATIENCE_SECONDS
+            while (ids := incident_ids(runtime.invoke({"text": "a robot"}))) != [8, 7] and time.monotonic() < end:
+                time.sleep(0.1)
+    finally:
+        server.stop()
+    assert ids == [8, 7]
+    kept = cache / "model" / "incident_cls.pt"
+    assert kept.read_bytes() == published.read_bytes()
+    assert (kept.stat().st_uid, kept.stat().st_gid) == (1001, 1001)
 
 
 def test_bytecode_is_complete_and_valid_whatever_the_times_of_files(container: Container) -> None:

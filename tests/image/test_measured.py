@@ -16,7 +16,7 @@ LONG_TEXT = "A robotaxi struck a pedestrian and dragged her along the street. " 
 
 
 def test_how_soon_it_answers_and_how_much_memory_it_takes(
-    start: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+    start: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = []
     with start("similar") as runtime:

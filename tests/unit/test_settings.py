@@ -119,8 +119,14 @@ def test_the_number_of_threads_is_that_of_the_setting(
 
 
 def test_model_and_index_are_found_on_the_cache(
-    configure: Callable[..., None], tiny_folder: Path, tiny_encoder: Encoder, tiny_index: IncidentIndex, tmp_path: Path
+    configure: Callable[..., None],
+    tiny_folder: Path,
+    tiny_encoder: Encoder,
+    tiny_index: IncidentIndex,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
     shutil.copytree(tiny_folder, tmp_path / "model")
     tiny_index.save(tmp_path / "model" / "found.pt")
     configure(TRANSFORMERS_CACHE=tmp_path, INCIDENTS_FILENAME="found.pt")
