@@ -81,7 +81,7 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
 
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow tests/unit tests/slow
 
 test-deploy: $(VENV)/dev.stamp $(CDK) ## Deploy, change and remove the stack in an emulated AWS
 	$(RUN) -m pytest tests/deploy
@@ -104,6 +104,9 @@ openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
 
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
+
+bench-build: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure building an index against transformers, into docs/bench
+	@$(RUN) scripts/bench_build.py
 
 synth: $(VENV)/cdk.stamp $(CDK) ## Write the stack's CloudFormation template into cdk.out
 	@$(CDK) synth --quiet $(CDK_OPTIONS)
