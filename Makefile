@@ -103,7 +103,7 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
 
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow tests/unit tests/slow
 
 test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
 	$(RUN) -m pytest tests/freshness --capture=no
@@ -133,6 +133,9 @@ openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
 
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
 	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
+
+bench-build: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure building an index against transformers, into docs/bench
+	@$(RUN) scripts/bench_build.py
 
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
 	rm -rf $(VENV) models inference/model node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incidents.settings import Settings
 from infrastructure.settings import Settings as StackSettings
+from sources.spec import SPECS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
@@ -50,6 +51,12 @@ def test_the_readme_lists_the_targets_that_make_lists() -> None:
 def test_files_the_readme_names_exist() -> None:
     for name in re.findall(r"`((?:inference|infrastructure|scripts|docs|sample)/[\w./-]*)`", README):
         assert (REPOSITORY / name).exists(), name
+
+
+def test_every_source_of_incidents_is_in_the_readme() -> None:
+    (section,) = re.findall(r"^## An index of real incidents\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
+    rows = "".join(line for line in section.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"^  ([a-z-]+)", SPECS, flags=re.MULTILINE)) == set(re.findall(r"`([a-z-]+)[:`]", rows))
 
 
 def test_dependencies_have_exact_versions() -> None:

@@ -3,9 +3,12 @@
 import pytest
 import torch
 
-from incident_vectors import LeftOut, Rows
+from embedding import PendingTexts
+from incident_vectors import LeftOut, Rows, average, make_plan
 from incidents.index import EncoderInfo
 from sources.incident import Incident
+from sources.staging import StagedIncidents
+from vector_cache import VectorCache
 
 ENCODER = EncoderInfo("by hand", "1", "f" * 64, width=2, token_limit=10)
 BUILT_AT = "2026-01-02T03:04:05+00:00"
@@ -50,3 +53,24 @@ def test_an_incident_without_reports_is_left_out() -> None:
     assert rows.left_out == [LeftOut(5, 0, "none of its reports can be used")]
     with pytest.raises(ValueError, match="expected at least one incident with a report that can be used, got none"):
         rows.index(ENCODER, "by hand", BUILT_AT)
+
+
+def test_a_vector_that_the_source_has_is_not_computed_again_even_for_the_same_text_elsewhere() -> None:
+    with StagedIncidents("") as source, VectorCache(None, fingerprint="", width=2) as cache, PendingTexts() as pending:
+        source.add_incident(1, "One", [11, 12])
+        source.add_incident(2, "Two", [21])
+        source.add_report(11, "*known*", vector=[1.0, 2.0])
+        source.add_report(12, "known")
+        source.add_report(21, "new")
+        told: list[None] = []
+        plan = make_plan(source, cache, pending, lambda: told.append(None))
+        assert [text for batch in pending.batches(1) for _, text in batch] == ["new"]
+        assert len(told) == 2
+        rows = average(plan, cache, empty={cache.key("new")})
+    assert [
+        (incident.incident_id, mean.tolist()) for incident, mean in zip(rows.incidents, rows.means, strict=True)
+    ] == [(1, [1.0, 2.0])]
+    assert [str(left_out) for left_out in rows.left_out] == [
+        "incident 2: none of its reports can be used",
+        "incident 2, report 21: it has no text that the model can read",
+    ]
