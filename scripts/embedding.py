@@ -78,7 +78,8 @@ def embed(
             idle.put(encoder)
 
     def keep_finished() -> None:
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        finished = wait(running, return_when=FIRST_COMPLETED).done
+        for future in sorted(finished, key=lambda future: future.exception() is not None):  # what failed comes last
             batch, embeddings = running.pop(future), future.result()
             found = [(key, embedding) for (key, _), embedding in zip(batch, embeddings, strict=True) if embedding]
             cache.put(found)
