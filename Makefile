@@ -62,7 +62,9 @@ index: $(MODEL)/manifest.json $(if $(findstring mongodb,$(SOURCE)),$(VENV)/job.s
 publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--rollback", …)
 	@$(RUN) scripts/publish_index.py $(if $(findstring --rollback,$(PUBLISH_OPTIONS)),,$(INDEX)) $(PUBLISH_OPTIONS)
 
-refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (DRY_RUN=1)
+# The vectors of another model than the service runs would be worse than none, so it has to be named.
+refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (NAME=longformer, DRY_RUN=1)
+	@$(if $(filter command line environment,$(origin NAME)),,$(error expected NAME, the model that the service runs: make refresh NAME=longformer))
 	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
 image: image-model ## Build the container image (NAME=longformer: with another model, MODEL=: with none)
