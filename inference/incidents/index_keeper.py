@@ -98,10 +98,10 @@ class IndexKeeper:
         self.problem = None
         if fetched is None:
             return
-        with self._lock:
-            if fingerprint == self._fingerprint:
-                self._etag = fetched.etag
-                self._current = fetched.index or self._current
+        with self._lock:  # by now the encoder may be known
+            newest = fetched.index or self._current
+            if newest is not None and not self._is_foreign(newest):
+                self._etag, self._current = fetched.etag, newest
         if fetched.index is not None:
             logger.info("index %s is in service", fetched.index.version)
 

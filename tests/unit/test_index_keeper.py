@@ -429,3 +429,14 @@ def test_a_published_model_that_cannot_be_used_is_answered_with_503(
     assert problem in answer["body"]
     assert not (tmp_path / "cache" / "outside").exists()
     assert not list((tmp_path / "cache").rglob(f"{published.TEMPORARY}*"))
+
+
+def test_the_encoder_may_become_known_while_the_first_index_is_fetched(
+    s3: Any, encoder: EncoderInfo, image: Path, tmp_path: Path, start: Callable[..., None]
+) -> None:
+    """Without a manifest, and without an index in the image."""
+    (image / "manifest.json").unlink()
+    (image / "incident_cls.pt").unlink()
+    put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
+    start()
+    assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
