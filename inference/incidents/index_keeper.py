@@ -62,16 +62,14 @@ class IndexKeeper:
     def start_refresh(self, fingerprint: str | None) -> None:
         """Begin to look for a newer index if it is time to; `index` waits for it, but not long."""
         with self._lock:
-            if fingerprint not in (
-                None,
-                self._fingerprint,
-            ):  # what was refused for another encoder may be right for this one
-                self._fingerprint, self._etag, self._started_at = fingerprint, None, None
-            if self._bucket is None:
+            looking = self._refresh is not None and self._refresh.is_alive()
+            if fingerprint not in (None, self._fingerprint):  # what was refused for another encoder may suit this one
+                self._fingerprint, self._etag = fingerprint, None
+                self._started_at = self._started_at if looking else None
+            if self._bucket is None or looking:
                 return
             now = monotonic()
-            due = self._started_at is None or now - self._started_at >= self._refresh_seconds
-            if due and (self._refresh is None or not self._refresh.is_alive()):
+            if self._started_at is None or now - self._started_at >= self._refresh_seconds:
                 self._started_at = now
                 self._refresh = Thread(target=self._look, args=(self._bucket,), daemon=True)
                 self._refresh.start()
