@@ -61,7 +61,7 @@ refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vector
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
 	@$(RUN) scripts/smoke_test.py $(URL)
 
-test: $(VENV)/dev.stamp models/minilm/manifest.json ## Run the default tests
+test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests
 	$(RUN) -m pytest
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
