@@ -88,7 +88,7 @@ destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published i
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
 	@$(RUN) scripts/smoke_test.py $(URL)
 
-test: $(VENV)/dev.stamp models/minilm/manifest.json ## Run the default tests
+test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests
 	$(RUN) -m pytest
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once

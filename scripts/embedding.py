@@ -1,7 +1,7 @@
 """Embed many texts: each once, on all CPUs or on a GPU, and keep every vector as soon as it is there."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Final, Self
@@ -9,7 +9,7 @@ from typing import Final, Self
 import torch
 
 from incidents.encoder import Embedding, Encoder
-from incidents.errors import InvalidInputError
+from incidents.errors import InvalidInputError, InvalidModelError
 from vector_cache import VectorCache
 
 BATCHES_AHEAD: Final = 2
@@ -77,9 +77,8 @@ def embed(
         finally:
             idle.put(encoder)
 
-    def keep_finished() -> None:
-        finished = wait(running, return_when=FIRST_COMPLETED).done
-        for future in sorted(finished, key=lambda future: future.exception() is not None):  # what failed comes last
+    def keep(finished: Iterable[Future[list[Embedding | None]]]) -> None:
+        for future in sorted(finished, key=lambda future: future.exception() is not None):  # failures last
             batch, embeddings = running.pop(future), future.result()
             found = [(key, embedding) for (key, _), embedding in zip(batch, embeddings, strict=True) if embedding]
             cache.put(found)
@@ -91,9 +90,13 @@ def embed(
             for batch in pending.batches(texts_per_batch):
                 running[pool.submit(compute, [text for _, text in batch])] = batch
                 if len(running) == BATCHES_AHEAD * len(encoders):
-                    keep_finished()
+                    keep(wait(running, return_when=FIRST_COMPLETED).done)
             while running:
-                keep_finished()
+                keep(wait(running, return_when=FIRST_COMPLETED).done)
+        except (InvalidModelError, KeyboardInterrupt):
+            pool.shutdown(cancel_futures=True)
+            keep([future for future in running if not future.cancelled() and future.exception() is None])
+            raise
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
