@@ -15,7 +15,7 @@ from incidents.settings import Settings
 from infrastructure.routes import METHODS, routes
 
 WRITTEN = json.loads(OPENAPI.read_text())
-CHANGING = {"built_at", "age_seconds", "version"}
+CHANGING = {"built_at", "age_seconds", "source", "version"}
 
 
 @pytest.fixture
