@@ -1,10 +1,10 @@
 """A lock in the database itself, so that two runs that write to it do not overlap, wherever they run."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from time import sleep
+from datetime import UTC, datetime
+from time import monotonic, sleep
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 COLLECTION: Final = "nlp_locks"
 NAME: Final = "refresh"
 LEASE_SECONDS: Final = 60.0
-"""How long the lock of a run that was killed goes on to hold; a living run extends it three times as often."""
+"""How long a lock holds that nobody extends, as after a kill; a living run extends it three times as often."""
 
 
 class LockedError(Exception):
@@ -22,24 +22,34 @@ class LockedError(Exception):
 
 
 class DatabaseLock:
-    """The lock, while it is held."""
+    """The lock, while it is held: a document that its holder goes on to change.
+
+    Whoever waits watches whether it changes and for how long it does not, so no clocks are compared.
+    """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._locks = database[COLLECTION]
         self._holder = str(uuid4())
 
-    def acquire(self) -> None:
-        """Take the lock; one that nobody extends any more is waited for.
+    def acquire(self, say: Callable[[str], None]) -> None:
+        """Take the lock; one that nobody extends any more is waited for, and that is said.
 
         Raises:
             LockedError: another run holds it.
         """
-        seen = set()
+        first, since = None, monotonic()
         while not self._take():
-            held = self._locks.find_one({"_id": NAME}) or {}
-            seen.add(held.get("expires_at"))
-            if len(seen) > 1:
+            held = self._locks.find_one({"_id": NAME})
+            if held is None:
+                continue
+            if first is None:
+                first, since = held, monotonic()
+                say(f"The database is locked since {held.get('extended_at')}; waiting to see whether anybody is there")
+            if held != first:
                 raise LockedError("another run is writing to the database")
+            if monotonic() - since >= LEASE_SECONDS:  # deleted only as it is, so that one waiting run alone gets it
+                self._locks.delete_one({"_id": NAME} | {key: held.get(key) for key in ("holder", "extended_at")})
+                continue
             sleep(LEASE_SECONDS / 10)
 
     def extend(self) -> None:
@@ -48,10 +58,8 @@ class DatabaseLock:
         Raises:
             LockedError: another run has taken it over.
         """
-        extended = self._locks.update_one(
-            {"_id": NAME, "holder": self._holder}, {"$set": {"expires_at": _in_a_lease()}}
-        )
-        if extended.matched_count == 0:
+        mine = {"_id": NAME, "holder": self._holder}
+        if self._locks.update_one(mine, {"$set": {"extended_at": datetime.now(UTC)}}).matched_count == 0:
             raise LockedError("another run has taken the lock over, as this one did not extend it in time")
 
     def release(self) -> None:
@@ -59,17 +67,16 @@ class DatabaseLock:
         self._locks.delete_one({"_id": NAME, "holder": self._holder})
 
     def _take(self) -> bool:
-        taken = {"$set": {"holder": self._holder, "expires_at": _in_a_lease()}}
         try:
-            self._locks.update_one({"_id": NAME, "expires_at": {"$lte": datetime.now(UTC)}}, taken, upsert=True)
-        except DuplicateKeyError:  # it is there, and has not expired
+            self._locks.insert_one({"_id": NAME, "holder": self._holder, "extended_at": datetime.now(UTC)})
+        except DuplicateKeyError:
             return False
         return True
 
 
 @contextmanager
-def locked(database: Database[dict[str, Any]]) -> Iterator[DatabaseLock]:
-    """Hold the lock while the block runs, however long.
+def locked(database: Database[dict[str, Any]], say: Callable[[str], None]) -> Iterator[DatabaseLock]:
+    """Hold the lock while the block runs, however long; `say` tells who waits for it.
 
     Raises:
         LockedError: another run holds it.
@@ -85,7 +92,7 @@ def locked(database: Database[dict[str, Any]]) -> Iterator[DatabaseLock]:
             except LockedError:
                 return
 
-    lock.acquire()
+    lock.acquire(say)
     thread = threading.Thread(target=keep_extending, daemon=True)
     thread.start()
     try:
@@ -94,7 +101,3 @@ def locked(database: Database[dict[str, Any]]) -> Iterator[DatabaseLock]:
         stopped.set()
         thread.join()
         lock.release()
-
-
-def _in_a_lease() -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)

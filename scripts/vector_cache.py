@@ -52,7 +52,7 @@ class VectorCache:
 
     def __init__(self, path: Path | None, *, fingerprint: str, width: int) -> None:
         self._path = path
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         self._width = width
         with self._explained():
             if path is not None:
@@ -77,13 +77,13 @@ class VectorCache:
     def __contains__(self, key: bytes) -> bool:
         query = "SELECT 1 FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
         with self._explained():
-            return self._database.execute(query, (self._fingerprint, key)).fetchone() is not None
+            return self._database.execute(query, (self.fingerprint, key)).fetchone() is not None
 
     def __len__(self) -> int:
         """How many vectors there are."""
         query = "SELECT COUNT(*) FROM vectors WHERE fingerprint = ?"
         with self._explained():
-            return int(self._database.execute(query, (self._fingerprint,)).fetchone()[0])
+            return int(self._database.execute(query, (self.fingerprint,)).fetchone()[0])
 
     def get(self, key: bytes) -> Embedding:
         """The embedding that was put in.
@@ -93,7 +93,7 @@ class VectorCache:
         """
         query = "SELECT vector, crc32, tokens, tokens_used FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
         with self._explained():
-            row = self._database.execute(query, (self._fingerprint, key)).fetchone()
+            row = self._database.execute(query, (self.fingerprint, key)).fetchone()
             if row is None:
                 raise KeyError(key.hex())
             vector, crc32, tokens, tokens_used = row
@@ -106,7 +106,7 @@ class VectorCache:
         rows = []
         for key, embedding in embeddings:
             vector = array("f", embedding.vector.tolist()).tobytes()
-            rows.append((self._fingerprint, key, vector, zlib.crc32(vector), embedding.tokens, embedding.tokens_used))
+            rows.append((self.fingerprint, key, vector, zlib.crc32(vector), embedding.tokens, embedding.tokens_used))
         with self._explained(), self._transaction():
             self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -118,7 +118,7 @@ class VectorCache:
                 self._database.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in used))
                 forgotten = self._database.execute(
                     "DELETE FROM vectors WHERE fingerprint = ? AND text_sha256 NOT IN (SELECT text_sha256 FROM used)",
-                    (self._fingerprint,),
+                    (self.fingerprint,),
                 ).rowcount
             self._database.execute("DROP TABLE used")
             self._database.execute("VACUUM")

@@ -1,10 +1,13 @@
 """Incidents from the AI Incident Database's own MongoDB, by plain queries that only read."""
 
-import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+import torch
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
@@ -48,9 +51,12 @@ def connect(place: str, environment: Mapping[str, str]) -> Iterator[Database[dic
     try:
         client = MongoClient[dict[str, Any]](uri)
     except (ConfigurationError, ValueError) as error:  # its message can quote the URI
-        raise ValueError(f"expected a MongoDB URI, got one that is refused: {type(error).__name__}") from None
+        raise ValueError(
+            f"expected a MongoDB URI, got one that is refused, or whose name is not found: {type(error).__name__}"
+        ) from None
     with client:
-        yield client[DATABASE]
+        # A text that was stored with a damaged character is still a text.
+        yield client.get_database(DATABASE, CodecOptions(unicode_decode_error_handler="replace"))
 
 
 @contextmanager
@@ -74,7 +80,7 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
         def take_report(report: dict[str, Any]) -> None:
             number, text = whole(report.get("report_number"), "report_number"), _text(report.get("text"))
             is_incident_report = report.get("is_incident_report") is not False
-            vector = _stored_vector(report.get("embedding") or {}, text, encoder)
+            vector = _stored_vector(report.get("embedding"), text, encoder)
             staged.add_report(number, text, is_incident_report=is_incident_report, vector=vector)
 
         def take_duplicate(pair: dict[str, Any]) -> None:
@@ -86,13 +92,14 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
                 try:
                     take(document)
                 except (ValueError, TypeError, AttributeError) as error:
-                    staged.notes.append(f"{LEFT_OUT} {collection}: {error}")
+                    which = reprlib.repr(document.get(fields[0]))
+                    staged.notes.append(f"{LEFT_OUT} {collection}, {fields[0]} {which}: {error}")
 
         try:
             each("incidents", take_incident, "incident_id", "title", "reports")
             each("reports", take_report, "report_number", "text", "is_incident_report", "embedding")
             each("duplicates", take_duplicate, "duplicate_incident_number", "true_incident_number")
-        except PyMongoError as error:
+        except (PyMongoError, BSONError) as error:
             raise OSError(f"the database could not be read: {type(error).__name__}: {error}") from error
         try:
             staged.fold(duplicates)
@@ -101,14 +108,16 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
         yield staged
 
 
-def _stored_vector(embedding: dict[str, Any], text: str, encoder: Encoder) -> list[float] | None:
-    if embedding.get(FINGERPRINT_FIELD) != encoder.fingerprint:
+def _stored_vector(embedding: Any, text: str, encoder: Encoder) -> list[float] | None:
+    if not isinstance(embedding, dict) or embedding.get(FINGERPRINT_FIELD) != encoder.fingerprint:
         return None
     if embedding.get("from_text_hash") != text_hash(strip_markdown(text)):
         return None
-    vector = embedding.get("vector") or []
-    usable = len(vector) == encoder.width and all(isinstance(x, float) and math.isfinite(x) for x in vector)
-    return vector if usable else None
+    vector = embedding.get("vector")
+    if not isinstance(vector, list) or len(vector) != encoder.width or not all(isinstance(x, float) for x in vector):
+        return None
+    as_kept = torch.tensor(vector, dtype=torch.float32)  # in which 1e300 is infinite
+    return vector if as_kept.isfinite().all() and as_kept.any() else None
 
 
 def _text(value: Any) -> str:
@@ -126,5 +135,5 @@ def whole(value: Any, name: str) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected {name} to be a whole number, got {value!r}")
+        raise ValueError(f"expected {name} to be a whole number, got {reprlib.repr(value)}")
     return value

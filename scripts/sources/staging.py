@@ -95,6 +95,10 @@ class StagedIncidents:
             folded.append((chain[-1], duplicate))
         self._database.executemany("UPDATE incidents SET true_id = ? WHERE incident_id = ?", folded)
 
+    def true_ids(self) -> dict[int, int]:
+        """For every incident that was taken in the one it was folded into, or itself."""
+        return dict(self._database.execute("SELECT incident_id, true_id FROM incidents"))
+
     def incidents(self) -> Iterator[Incident]:
         """The true incidents by id; one without a row of its own has the title of its first duplicate."""
         for row in self._database.execute(INCIDENTS):

@@ -1,18 +1,17 @@
-"""The daily refresh of the database. MongoDB is mongomock, and S3 is moto, both in this process."""
+"""The daily refresh of the database. The MongoDB server is mongomock behind a socket, and S3 is moto."""
 
 import copy
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import mongomock
-import pymongo
 import pytest
 import torch
 from moto import mock_aws
-from pymongo.errors import AutoReconnect, BulkWriteError
+from pymongo.collection import Collection
 
 import database_lock
 import database_writer
@@ -21,7 +20,8 @@ from database_lock import COLLECTION, NAME
 from incidents.encoder import Encoder
 from incidents.index import IncidentIndex
 from incidents.text import text_hash
-from mongomock_client import Databases
+from mongo_server import MongoServer, serving
+from publish_index import PublishedIndex
 from publishing import BUCKET, CREDENTIALS, make_bucket
 from sources import mongo
 
@@ -36,45 +36,46 @@ REPORTS = [{"report_number": number, "text": f"**w{number}** w5", "title": "kept
 
 
 class Database:
-    """A database in mongomock, and what was written to it."""
+    """What is in the server, and what was written to it."""
 
-    def __init__(self) -> None:
-        self.databases = Databases()
-        self.data: Any = self.databases.server["aiidprod"]
-        self.data["incidents"].insert_many(copy.deepcopy(INCIDENTS))
-        self.data["reports"].insert_many(copy.deepcopy(REPORTS))
-        self.updates: list[str] = []
+    def __init__(self, server: MongoServer) -> None:
+        self.server = server
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was before any run."""
+        for name, documents in (("incidents", INCIDENTS), ("reports", REPORTS)):
+            self.server.data[name].delete_many({})
+            self.server.data[name].insert_many(copy.deepcopy(documents))
+
+    @property
+    def updates(self) -> list[str]:
+        return [
+            f"{collection} {next(iter(update['q'].values()))}: {', '.join(chain(*update['u'].values()))}"
+            for collection in ("reports", "incidents")
+            for update in self.server.updates(collection)
+        ]
 
     def incident(self, incident_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = self.data["incidents"].find_one({"incident_id": incident_id}, {"_id": False})
+        found: dict[str, Any] = self.server.data["incidents"].find_one({"incident_id": incident_id}, {"_id": False})
         return found
 
     def report(self, number: int) -> dict[str, Any]:
-        found: dict[str, Any] = self.data["reports"].find_one({"report_number": number}, {"_id": False})
+        found: dict[str, Any] = self.server.data["reports"].find_one({"report_number": number}, {"_id": False})
         return found
 
     def edit(self, collection: str, which: dict[str, Any], **fields: Any) -> None:
-        assert self.data[collection].update_one(which, {"$set": fields}).matched_count == 1
+        assert self.server.data[collection].update_one(which, {"$set": fields}).matched_count == 1
 
     def everything(self) -> dict[str, list[dict[str, Any]]]:
-        return {name: sorted(self.data[name].find({}, {"_id": False}), key=str) for name in ("incidents", "reports")}
+        read = self.server.data
+        return {name: sorted(read[name].find({}, {"_id": False}), key=str) for name in ("incidents", "reports")}
 
 
 @pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = Database()
-
-    monkeypatch.setattr(mongo, "MongoClient", database.databases)
-    bulk_write = mongomock.Collection.bulk_write
-
-    def counted(self: Any, operations: list[Any], **options: Any) -> Any:
-        database.updates += [
-            f"{self.name} {next(iter(o._filter.values()))}: {', '.join(o._doc['$set'])}" for o in operations
-        ]
-        return bulk_write(self, operations, **options)
-
-    monkeypatch.setattr(mongomock.Collection, "bulk_write", counted)
-    return database
+def database() -> Iterator[Database]:
+    with serving(MongoServer()) as server:
+        yield Database(server)
 
 
 @pytest.fixture
@@ -89,13 +90,19 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    database: Database,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
     """The command line: gives its exit status and all it says."""
     monkeypatch.delenv("INDEX_BUCKET", raising=False)
 
     def run(*arguments: str) -> tuple[int, str]:
         files = ["--output", str(tmp_path / "incident_cls.pt"), "--cache", str(tmp_path / "vectors.sqlite")]
-        options = ["--database", "mongodb://a.example", "--model", str(tiny_folder), *files]
+        options = ["--database", database.server.uri, "--model", str(tiny_folder), *files]
         monkeypatch.setattr(sys, "argv", ["refresh_database.py", *options, *arguments])
         status = refresh_database.main()
         captured = capsys.readouterr()
@@ -141,7 +148,7 @@ def test_similar_incidents_are_the_closest_others(database: Database, run: Run) 
 def test_a_run_without_changes_writes_nothing(database: Database, run: Run) -> None:
     run()
     assert len(database.updates) == 9
-    database.updates.clear()
+    database.server.commands.clear()
     before = database.everything()
     status, said = run()
     assert (status, database.updates) == (0, [])
@@ -151,7 +158,7 @@ def test_a_run_without_changes_writes_nothing(database: Database, run: Run) -> N
 
 def test_an_edited_report_changes_what_depends_on_it(database: Database, run: Run, tiny_encoder: Encoder) -> None:
     run()
-    database.updates.clear()
+    database.server.commands.clear()
     database.edit("reports", {"report_number": 20}, text="w50 w51")
     assert run()[0] == 0
     assert database.report(20)["embedding"]["vector"] == tiny_encoder.encode("w50 w51").vector.tolist()
@@ -166,7 +173,7 @@ def test_moved_and_removed_reports_change_the_incidents_alone(
     database: Database, run: Run, tiny_encoder: Encoder
 ) -> None:
     run()
-    database.updates.clear()
+    database.server.commands.clear()
     database.edit("incidents", {"incident_id": 1}, reports=[10])
     database.edit("incidents", {"incident_id": 4}, reports=[40, 11])
     assert run()[0] == 0
@@ -176,9 +183,42 @@ def test_moved_and_removed_reports_change_the_incidents_alone(
     assert database.incident(4)["embedding"]["from_reports"] == [11, 40]
 
 
+def test_what_is_in_the_index_no_more_has_no_vector_and_no_neighbours_any_more(database: Database, run: Run) -> None:
+    run()
+    database.edit("reports", {"report_number": 20}, text="![](picture.png)")
+    database.edit("incidents", {"incident_id": 4}, reports=[])
+    status, said = run("--max-loss-percent", "50")
+    assert status == 0
+    assert "Skipped incident 4: none of its reports can be used" in said
+    assert "Skipped incident 2, report 20: it has no text" in said
+    assert "embedding" not in database.report(20)
+    for incident_id in (2, 4):
+        assert "embedding" not in database.incident(incident_id)
+        assert database.incident(incident_id)["nlp_similar_incidents"] == []
+    assert [each["incident_id"] for each in database.incident(1)["nlp_similar_incidents"]] == [3]
+    database.server.commands.clear()
+    assert run("--max-loss-percent", "50")[0] == 0
+    assert database.updates == []
+
+
+def test_a_duplicate_gives_its_reports_and_its_dissimilarity_to_the_true_incident(database: Database, run: Run) -> None:
+    run()
+    database.edit("incidents", {"incident_id": 1}, editor_dissimilar_incidents=[4])
+    duplicates = [
+        {"duplicate_incident_number": 4, "true_incident_number": 2},
+        {"duplicate_incident_number": 3, "true_incident_number": 777},  # of which there is no document
+    ]
+    database.server.data["duplicates"].insert_many(duplicates)
+    assert run("--max-loss-percent", "50")[0] == 0
+    assert database.incident(2)["embedding"]["from_reports"] == [20, 40]
+    assert database.incident(1)["nlp_similar_incidents"] == []
+    assert [each["incident_id"] for each in database.incident(2)["nlp_similar_incidents"]] == [1]
+    assert ["embedding" in database.incident(incident_id) for incident_id in (3, 4)] == [False, False]
+
+
 def test_vectors_of_another_encoder_are_replaced(database: Database, run: Run, tiny_encoder: Encoder) -> None:
     run()
-    database.updates.clear()
+    database.server.commands.clear()
     database.edit("reports", {"report_number": 10}, **{"embedding.encoder_fingerprint": "another"})
     database.edit("incidents", {"incident_id": 2}, **{"embedding.encoder_fingerprint": "another"})
     run()
@@ -187,14 +227,16 @@ def test_vectors_of_another_encoder_are_replaced(database: Database, run: Run, t
 
 
 def test_bad_records_are_listed_and_stop_nothing(database: Database, run: Run) -> None:
-    database.data["reports"].insert_many([{"report_number": "many", "text": "w5"}, {"report_number": 50, "text": 5}])
-    database.data["incidents"].insert_one({"incident_id": None})
+    database.server.data["reports"].insert_many(
+        [{"report_number": "many", "text": "w5"}, {"report_number": 50, "text": 5}]
+    )
+    database.server.data["incidents"].insert_one({"incident_id": None})
     database.edit("incidents", {"incident_id": 4}, editor_dissimilar_incidents=["x"])
     status, said = run()
     assert status == 3
-    assert "left out, in reports: expected report_number to be a whole number, got 'many'" in said
-    assert "left out, in reports: expected a text, got int" in said
-    assert said.count("left out, in incidents: expected incident_id to be a whole number, got None") == 1
+    assert "left out, in reports, report_number 'many': expected report_number to be a whole number, got 'many'" in said
+    assert "left out, in reports, report_number 50: expected a text, got int" in said
+    assert said.count("incident_id to be a whole number, got None") == 1
     assert "editor_dissimilar_incidents of incident 4" in said
     assert "embedding" in database.incident(1)
     assert "embedding" not in database.incident(4)
@@ -208,18 +250,22 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(database: Database,
     assert "report 10: embedding" in said
     assert "incident 1: embedding, nlp_similar_incidents" in said
     assert not (tmp_path / "incident_cls.pt").exists()
-    assert COLLECTION not in database.data.list_collection_names()
+    assert COLLECTION not in database.server.data.list_collection_names()
 
 
-def test_the_index_is_published(database: Database, run: Run, s3: Any, tmp_path: Path) -> None:
+def test_the_index_is_published_but_not_one_of_far_fewer_incidents(
+    database: Database, run: Run, s3: Any, tmp_path: Path
+) -> None:
     assert run("--bucket", BUCKET)[0] == 0
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "4"
     assert IncidentIndex.load(tmp_path / "incident_cls.pt").ids.tolist() == [1, 2, 3, 4]
-    for number in (20, 30, 40):
+    for number in (11, 20, 30, 40):
         database.edit("reports", {"report_number": number}, text="")
+    before = database.everything()
     status, said = run("--bucket", BUCKET)
     assert status == 1
-    assert "Stopped: expected at most 10 % fewer incidents than the published 4, got 2" in said
+    assert "Stopped: expected at most 10 % fewer incidents with a vector than the 4 of the database, got 1" in said
+    assert database.everything() == before
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "4"
 
 
@@ -230,9 +276,9 @@ def test_the_index_is_published(database: Database, run: Run, s3: Any, tmp_path:
 def test_a_run_that_was_stopped_is_gone_on_with(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    """Ctrl-C before one of the batches; a kill would leave the same, as each batch is written or not."""
+    """Ctrl-C before one of the batches."""
     monkeypatch.setattr(database_writer, "BATCH", 2)
-    bulk_write = mongomock.Collection.bulk_write
+    bulk_write: Any = Collection.bulk_write
     left = batch
 
     def stopped(self: Any, operations: list[Any], **options: Any) -> Any:
@@ -243,62 +289,65 @@ def test_a_run_that_was_stopped_is_gone_on_with(
         return bulk_write(self, operations, **options)
 
     with monkeypatch.context() as while_stopped:
-        while_stopped.setattr(mongomock.Collection, "bulk_write", stopped)
+        while_stopped.setattr(Collection, "bulk_write", stopped)
         assert run()[0] == 130
     assert run()[0] == 0
     stopped_and_gone_on = database.everything()
-    fresh = Database()
-    database.databases.server, database.data = fresh.databases.server, fresh.data
+    database.reset()
     assert run()[0] == 0
     assert database.everything() == stopped_and_gone_on
 
 
 def test_what_fails_for_a_moment_is_tried_again(database: Database, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_writer, "WAIT_SECONDS", 0.001)
-    bulk_write = mongomock.Collection.bulk_write
-    failures = 4
-
-    def flaky(self: Any, operations: list[Any], **options: Any) -> Any:
-        nonlocal failures
-        if failures:
-            failures -= 1
-            raise AutoReconnect("not now")
-        return bulk_write(self, operations, **options)
-
-    monkeypatch.setattr(mongomock.Collection, "bulk_write", flaky)
+    monkeypatch.setattr(database_writer, "TRIES", 2)
+    database.server.drops["reports"] = 1
     assert run()[0] == 0
     assert "embedding" in database.report(10)
-    failures = 5
+    database.server.drops["reports"] = 2
     database.edit("reports", {"report_number": 10}, text="w9")
     status, said = run()
     assert (status, "Stopped: AutoReconnect" in said) == (1, True)
 
 
-@pytest.mark.usefixtures("database")
-def test_what_the_database_refuses_is_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise BulkWriteError({"writeErrors": [{"index": 1, "code": 121, "errmsg": "a private text"}]})
-
-    monkeypatch.setattr(mongomock.Collection, "bulk_write", refuse)
+def test_what_the_database_refuses_is_listed(database: Database, run: Run) -> None:
+    database.server.refusals[11] = [121]
     status, said = run()
     assert status == 3
-    assert "reports, report_number 11: refused with code 121" in said
+    assert "report 11: embedding: refused with code 121" in said
     assert "private" not in said
+    assert "embedding" not in database.report(11)
+    assert all("embedding" in database.report(number) for number in (10, 20, 30, 40))
+    assert "8 documents changed" in said
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_conflict_and_a_write_that_too_few_servers_have_are_tried_again(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(database_writer, "WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(database_writer, "TRIES", 3)
+    database.server.refusals[11] = [112] * times
+    assert run()[0] == 0
+    assert "embedding" in database.report(11)
+    database.edit("reports", {"report_number": 10}, text="w9")
+    database.server.concern_codes["reports"] = [91] * (times + 1)
+    status, said = run()
+    assert (status, "Stopped: BulkWriteError" in said) == ((0, False) if times == 1 else (1, True))
 
 
 # The lock
 
 
-def hold(database: Database, seconds: float) -> None:
-    expires = datetime.now(UTC) + timedelta(seconds=seconds)
-    database.data[COLLECTION].insert_one({"_id": NAME, "holder": "another", "expires_at": expires})
+def hold(database: Database, **fields: Any) -> None:
+    database.server.data[COLLECTION].insert_one({"_id": NAME} | fields)
 
 
 def test_two_runs_do_not_overlap(database: Database, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(database, 60)
+    hold(database, holder="another", extended_at=datetime.now(UTC))
 
     def wait(_: float) -> None:  # as the other run does, meanwhile
-        database.edit(COLLECTION, {"_id": NAME}, expires_at=datetime.now(UTC) + timedelta(seconds=61))
+        database.edit(COLLECTION, {"_id": NAME}, extended_at=datetime.now(UTC) + timedelta(seconds=20))
 
     monkeypatch.setattr(database_lock, "sleep", wait)
     status, said = run()
@@ -306,11 +355,37 @@ def test_two_runs_do_not_overlap(database: Database, run: Run, monkeypatch: pyte
     assert database.updates == []
 
 
-def test_the_lock_of_a_killed_run_expires(database: Database, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(database, 0.2)
-    monkeypatch.setattr(database_lock, "LEASE_SECONDS", 1.0)
-    assert run()[0] == 0
-    assert database.data[COLLECTION].count_documents({}) == 0
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"holder": "another", "extended_at": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"holder": "another", "extended_at": datetime(2120, 1, 1, tzinfo=UTC)},
+        {},
+    ],
+)
+def test_the_lock_of_a_killed_run_is_taken_whatever_is_in_it(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    hold(database, **fields)
+    monkeypatch.setattr(database_lock, "LEASE_SECONDS", 0.1)
+    status, said = run()
+    assert (status, said.count("The database is locked")) == (0, 1)
+    assert database.server.data[COLLECTION].count_documents({}) == 0
+
+
+def test_the_lock_is_held_until_the_index_is_published(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    def publish(*_: Any, **__: Any) -> str:
+        held.append(database.server.data[COLLECTION].count_documents({}))
+        return ""
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(PublishedIndex, "publish", publish)
+    assert run("--bucket", BUCKET)[0] == 0
+    assert held == [1]
 
 
 def test_a_run_whose_lock_was_taken_over_writes_nothing_more(
@@ -326,7 +401,7 @@ def test_a_run_whose_lock_was_taken_over_writes_nothing_more(
     status, said = run()
     assert (status, "another run has taken the lock over" in said) == (1, True)
     assert database.updates == []
-    assert database.data[COLLECTION].find_one({"_id": NAME})["holder"] == "another"
+    assert database.server.data[COLLECTION].find_one({"_id": NAME})["holder"] == "another"
 
 
 def test_a_database_that_is_not_named_is_asked_for(
@@ -338,4 +413,11 @@ def test_a_database_that_is_not_named_is_asked_for(
     with pytest.raises(SystemExit, match="2"):
         run("--neighbours", "0")
     assert "--neighbours to be 1 or more" in capsys.readouterr().err
-    assert pymongo.version_tuple < (4, 11)  # what mongomock's bulk_write gets on with
+
+
+def test_an_output_that_cannot_be_written_is_noticed_before_anything_is(
+    database: Database, run: Run, tmp_path: Path
+) -> None:
+    status, said = run("--output", str(tmp_path / "nowhere" / "incident_cls.pt"))
+    assert (status, "expected --output in a folder that is there" in said) == (1, True)
+    assert database.updates == []

@@ -1,4 +1,4 @@
-"""The refresh on as many incidents as the real database has, with the embedded model; MongoDB is mongomock."""
+"""The refresh on as many incidents as the real database has, with the embedded model."""
 
 import csv
 import json
@@ -10,8 +10,7 @@ import pytest
 
 import refresh_database
 from defaults import MODEL_FOLDER, SAMPLE
-from mongomock_client import Databases
-from sources import mongo
+from mongo_server import MongoServer, serving
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"
 
@@ -21,8 +20,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_file(), reason="the real incidents are not on this machine")
 def test_a_first_run_a_run_without_changes_and_an_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reports of incidents that the sample has are the sample's; of others the description stands in for them."""
-    databases = Databases()
-    data: Any = databases.server["aiidprod"]
+    server = MongoServer()
+    data = server.data
     with SAMPLE.open(encoding="utf-8") as lines:
         sample = {incident["incident_id"]: incident["reports"] for incident in map(json.loads, lines)}
     reports = 0
@@ -38,23 +37,23 @@ def test_a_first_run_a_run_without_changes_and_an_edit(tmp_path: Path, monkeypat
             data["reports"].insert_many(
                 [{"report_number": number, "text": text} for number, text in zip(numbers, texts, strict=True)]
             )
-    monkeypatch.setattr(mongo, "MongoClient", databases)
     monkeypatch.delenv("INDEX_BUCKET", raising=False)
     files = ["--output", str(tmp_path / "incident_cls.pt"), "--cache", str(tmp_path / "vectors.sqlite")]
-    options = ["--database", "mongodb://a.example", "--model", str(MODEL_FOLDER), *files]
-    monkeypatch.setattr(sys, "argv", ["refresh_database.py", *options])
+    with serving(server):
+        options = ["--database", server.uri, "--model", str(MODEL_FOLDER), *files]
+        monkeypatch.setattr(sys, "argv", ["refresh_database.py", *options])
 
-    def state() -> list[Any]:
-        return [list(data[name].find({}, {"_id": False})) for name in ("incidents", "reports")]
+        def state() -> list[Any]:
+            return [list(data[name].find({}, {"_id": False})) for name in ("incidents", "reports")]
 
-    assert refresh_database.main() == 0
-    first = state()
-    assert len(first[0]) == 1367
-    assert all(len(incident["nlp_similar_incidents"]) == 3 for incident in first[0])
-    assert all("embedding" in report for report in first[1])
-    assert refresh_database.main() == 0
-    assert state() == first
-    data["reports"].update_one({"report_number": 1}, {"$set": {"text": "A robot crushed a worker."}})
-    assert refresh_database.main() == 0
-    changed = [new["report_number"] for new, old in zip(state()[1], first[1], strict=True) if new != old]
-    assert changed == [1]
+        assert refresh_database.main() == 0
+        first = state()
+        assert len(first[0]) == 1367
+        assert all(len(incident["nlp_similar_incidents"]) == 3 for incident in first[0])
+        assert all("embedding" in report for report in first[1])
+        assert refresh_database.main() == 0
+        assert state() == first
+        data["reports"].update_one({"report_number": 1}, {"$set": {"text": "A robot crushed a worker."}})
+        assert refresh_database.main() == 0
+        changed = [new["report_number"] for new, old in zip(state()[1], first[1], strict=True) if new != old]
+        assert changed == [1]
