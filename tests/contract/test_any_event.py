@@ -58,7 +58,7 @@ def test_any_event_has_a_well_formed_answer() -> None:
     answered: Counter[int] = Counter()
 
     @given(event=fields | http_events | odd_fields | odd_events | anything)
-    @settings(max_examples=2500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def check(event: Any) -> None:
         status, body = open_answer(similar.handler(event, None))
         answered[status] += 1
@@ -70,6 +70,6 @@ def test_any_event_has_a_well_formed_answer() -> None:
 
     check()
     print(f"answers by status: {dict(answered)}")
-    assert answered.total() >= 2000
+    assert answered.total() >= 1000
     assert answered[200] >= 200, "too few events came as far as an answer"
     assert answered[400] >= 200

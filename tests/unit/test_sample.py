@@ -75,10 +75,13 @@ def test_a_report_finds_its_incident_without_its_own_help(
 
 
 def test_minilm_is_the_model_its_authors_describe(texts: list[str], vectors: torch.Tensor) -> None:
-    """Mean pooling and length 1, cut at 256 tokens, as its model card computes it with transformers."""
+    """Mean pooling and length 1, cut at 256 tokens, as its model card computes it with transformers.
+
+    Every fourth text: all take five seconds more, and are not more exact.
+    """
     tokenizer = AutoTokenizer.from_pretrained(MINILM)
     model = AutoModel.from_pretrained(MINILM)
-    for text, vector in zip(texts, vectors, strict=True):
+    for text, vector in zip(texts[::4], vectors[::4], strict=True):
         inputs = tokenizer(prepare(text), truncation=True, max_length=256, return_tensors="pt")
         with torch.inference_mode():
             expected = torch.nn.functional.normalize(model(**inputs).last_hidden_state[0].mean(dim=0), dim=0)
