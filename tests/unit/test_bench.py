@@ -1,6 +1,12 @@
 """What the benchmark counts; its timings are for a person to read."""
 
+import subprocess
+import sys
+
+import pytest
+
 import bench
+from defaults import REPOSITORY
 
 
 def test_the_operations_of_one_token_are_those_of_its_matrices() -> None:
@@ -22,3 +28,12 @@ def test_contestants_take_turns_and_their_first_turn_does_not_count() -> None:
 
 def test_a_summary_has_the_median_and_the_extremes_in_milliseconds() -> None:
     assert bench.summarise({"a": [0.003, 0.001, 0.002]}) == {"a ms": 2.0, "a spread ms": [1.0, 3.0]}
+
+
+@pytest.mark.slow
+def test_the_short_benchmark_runs_to_its_end() -> None:
+    command = [sys.executable, str(REPOSITORY / "scripts" / "bench.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for what in ("transformers / ours", "ours / mm rate", "ours peak MiB", "loop / ours", "csv / ours"):
+        assert what in done.stdout
