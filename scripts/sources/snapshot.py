@@ -101,7 +101,7 @@ def _read(path: Path, columns: tuple[str, ...], take: Callable[[dict[str, str]],
                 if None in row or None in row.values():
                     raise ValueError(f"expected {len(rows.fieldnames or [])} columns, got another number")
                 take(row)
-        except (csv.Error, ValueError) as error:
+        except (csv.Error, ValueError, RecursionError) as error:
             raise ValueError(f"{path.name}, line {rows.line_num}: {error}") from error
 
 

@@ -362,7 +362,7 @@ def test_a_model_that_is_named_vouches_for_imported_vectors(
         (f'1,1,"{[math.nan] * 32}"\n'.replace("nan", "NaN"), "expected every vector to be finite"),
         (f'1,1,"{[0.0] * 32}"\n', "expected every vector to be finite and not zero"),
         (f'1,0,"{[1.0] * 32}"\n', "expected at least one incident"),
-        (f'-1,1,"{[1.0] * 32}"\n', "expected ids to be positive"),
+        (f'-1,1,"{[1.0] * 32}"\n', "line 2: expected incident_id and count (whole numbers in 64 bits)"),
     ],
 )
 def test_vectors_that_are_none_are_refused(
