@@ -21,12 +21,11 @@ from rich.console import Console
 
 from build_report import Outcome, embedding_progress, print_json, print_tables, reading_progress
 from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-from embedding import PendingTexts, embed
+from embedding import PendingTexts, embed, load_verified
 from incident_vectors import average, import_vectors, make_plan
 from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError, InvalidIndexError
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.manifest import verify_files
 from incidents.threads import available_cpus
 from index_diff import compare
 from sources.spec import IMPORTS, SPECS, open_import, open_source
@@ -110,8 +109,7 @@ def _build(arguments: argparse.Namespace, console: Console) -> Outcome:
     output, old, built_at = _prepare(arguments, folder)
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"expected a GPU for --device cuda; torch {torch.__version__} finds none")
-    verify_files(folder)
-    encoder = Encoder.load(folder, device=arguments.device)
+    encoder = load_verified(folder, arguments.device)
     cache_path = None if arguments.no_cache else arguments.cache
     with (
         VectorCache(cache_path, fingerprint=encoder.fingerprint, width=encoder.width) as cache,
@@ -149,7 +147,7 @@ def _import(arguments: argparse.Namespace) -> Outcome:
     output, old, built_at = _prepare(arguments, arguments.model or Path())
     source = open_import(arguments.source)
     if arguments.model:
-        info = encoder_info(Encoder.load(arguments.model))
+        info = encoder_info(load_verified(arguments.model))
         rows = import_vectors(source, info.width)
     else:
         rows = import_vectors(source, None)
@@ -169,7 +167,7 @@ def _check(arguments: argparse.Namespace) -> Outcome:
     index = IncidentIndex.load(arguments.check)
     folder = arguments.model or arguments.check.absolute().parent
     if arguments.model or (folder / "config.json").is_file():
-        if (expected := Encoder.load(folder).fingerprint) != index.encoder.fingerprint:
+        if (expected := load_verified(folder).fingerprint) != index.encoder.fingerprint:
             found = index.encoder.fingerprint
             raise InvalidIndexError(arguments.check, f"expected one built with {folder} ({expected}), got {found}")
         note = f"built with the model in {folder}"

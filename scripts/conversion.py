@@ -11,10 +11,9 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from incidents.encoder import Encoder
-from incidents.model_folder import read_config
+from incidents.model_folder import CONFIG_FILENAMES, read_config
 from incidents.text import prepare
 
-COPIED: Final = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
 TEXTS: Final = (
     "A robot.",
     "Two self-driving cars \u2013 \u201crobotaxis\u201d \u2013 hit one pickup.\n\nCaf\u00e9, na\u00efve, \u5317\u4eac.",
@@ -42,7 +41,7 @@ def convert(source: Path, folder: Path) -> tuple[str, ...]:
     """
     read_config(source)
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    copied = tuple(name for name in COPIED if (source / name).is_file())
+    copied = tuple(name for name in CONFIG_FILENAMES if (source / name).is_file())
     for name in copied:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, folder / name)

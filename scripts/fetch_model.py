@@ -21,6 +21,7 @@ from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
 from incidents.encoder import Encoder
 from incidents.errors import InvalidModelError
 from incidents.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
+from incidents.model_folder import CONFIG_FILENAMES
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -73,6 +74,8 @@ def main() -> int:
             if _is_another_model(output, folder, model.name):
                 raise NoModelError(f"{output} holds another one; name another folder")
             _write_manifest(folder, model)
+            for filename in set(CONFIG_FILENAMES) - set(model.filenames):  # those of the model that is replaced
+                (output / filename).unlink(missing_ok=True)
             for filename in (*model.filenames, MANIFEST_FILENAME):  # the manifest last: it says that all is there
                 (output / filename).parent.mkdir(parents=True, exist_ok=True)
                 (folder / filename).replace(output / filename)

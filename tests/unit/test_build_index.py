@@ -227,6 +227,30 @@ def test_a_model_that_is_not_as_it_was_fetched_is_refused(
     refused(build("--model", tmp_path / "model"), "config.json: expected sha256 0000", capsys)
 
 
+@pytest.mark.parametrize(
+    "arguments", [(), ("--source", "legacy-pt:old.pt"), ("--check", "index.pt")], ids=["build", "import", "check"]
+)
+def test_a_model_with_a_file_too_many_is_refused(
+    build: Build,
+    tiny_folder: Path,
+    tiny_encoder: Encoder,
+    tiny_index: IncidentIndex,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_index.save(tmp_path / "index.pt")
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    (tmp_path / "model" / "manifest.json").write_text(
+        json.dumps({"fingerprint": tiny_encoder.fingerprint, "files": {}})
+    )
+    (tmp_path / "model" / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    message = f"of what is in the folder, got {tiny_encoder.fingerprint}; fetch the model again"
+    refused(build("--model", tmp_path / "model", *arguments), message, capsys)
+
+
 def test_a_foreign_cache_is_named_and_left_alone(
     build: Build, source: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

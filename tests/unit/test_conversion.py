@@ -20,6 +20,7 @@ from transformers import LongformerConfig, LongformerForMaskedLM, LongformerMode
 import conversion
 import fetch_model
 import hub as hub_module
+from embedding import load_verified
 from hub_server import Hub, etag, serving_hub
 from incidents.encoder import Encoder
 from incidents.manifest import verify_files
@@ -119,6 +120,27 @@ def test_the_files_of_sentence_transformers_come_along(fetch: Fetch, tmp_path: P
     with torch.inference_mode():
         mean = model(torch.tensor([[0, 9, 8, 2]])).last_hidden_state[0].mean(dim=0)
     assert (Encoder.load(tmp_path / "mine").encode("w9 w8").vector - mean / mean.norm()).abs().max() <= 1e-5
+
+
+def test_a_changed_model_is_all_that_its_folder_holds(fetch: Fetch, tmp_path: Path) -> None:
+    """What the old one had more than the new one would turn its vectors into a third model's."""
+    source, output = tmp_path / "mine", tmp_path / "output"
+    make_model(source, "bert")
+    kinds = ("Transformer", "Pooling", "Normalize")
+    modules = [{"type": f"sentence_transformers.models.{kind}", "path": f"1_{kind}"} for kind in kinds]
+    (source / "modules.json").write_text(json.dumps(modules))
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (source / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    assert fetch(source, output) == 0
+    (output / "incident_cls.pt").write_text("an index")
+    for name in ("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"):
+        (source / name).unlink()
+    assert fetch(source, output) == 0
+    files = sorted(path.name for path in output.rglob("*") if path.is_file())
+    assert files == ["config.json", "incident_cls.pt", "manifest.json", "model.safetensors", "tokenizer.json"]
+    encoder = load_verified(output)
+    assert torch.equal(encoder.encode("w9 w8").vector, Encoder.load(source).encode("w9 w8").vector)
 
 
 def test_a_model_whose_vectors_differ_is_not_put_into_place(
