@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
@@ -48,15 +49,18 @@ def convert(source: Path, folder: Path) -> tuple[str, ...]:
     if (source / "tokenizer.json").is_file():
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     else:
-        AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer.save(
-            str(folder / "tokenizer.json")
-        )
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer
+        # Its own save raises a bare Exception on a full disk.
+        (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     model, loading = _load(source)
     if loading["missing_keys"] or loading["mismatched_keys"]:
         lacking = sorted(loading["missing_keys"]) + sorted(loading["mismatched_keys"])
         raise ValueError(f"{source}: the weights lack {', '.join(map(str, lacking[:3]))}")
     needed = {name: weight.detach() for name, weight in model.named_parameters() if "_global." not in name}
-    save_file({name: weight.contiguous() for name, weight in needed.items()}, folder / "model.safetensors")
+    try:
+        save_file({name: weight.contiguous() for name, weight in needed.items()}, folder / "model.safetensors")
+    except SafetensorError as error:
+        raise OSError(f"model.safetensors cannot be written: {error}") from error
     _compare(model.eval(), folder)
     return (*copied, "tokenizer.json", "model.safetensors")
 

@@ -4,6 +4,7 @@ The hub's client is the real one; the model is tiny, under the name and the revi
 """
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import conversion
 import fetch_model
 import hub as hub_module
 from embedding import load_verified
+from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
 from incidents.encoder import Encoder
 from incidents.manifest import verify_files
@@ -199,6 +201,24 @@ def test_a_folder_is_not_replaced_by_what_is_left_of_it(fetch: Fetch, copy: Path
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
 
 
+@pytest.mark.parametrize("limit_bytes", [100, 5_000, 60_000])
+def test_a_full_disk_is_said_to_be_full(
+    fetch: Fetch, published: Path, tmp_path: Path, err: Callable[[], str], limit_bytes: int
+) -> None:
+    """Whether it is full before anything is written, or once the weights are."""
+    with full_disk(limit_bytes):
+        assert_refused(fetch, published, tmp_path / "mine", "File too large", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/x/y", "/dev/null/y"])
+def test_an_output_that_cannot_be_made_is_named(
+    fetch: Fetch, published: Path, err: Callable[[], str], folder: str
+) -> None:
+    assert fetch(published, Path(folder)) == 1
+    assert re.fullmatch(f"No model fetched: .*'{Path(folder).parent}.*'\n", err())
+
+
 # From the hub
 
 
@@ -260,6 +280,30 @@ def test_files_in_the_hubs_own_cache_are_used(fetch: Fetch, hub: Hub, published:
     hub.status = 500
     assert fetch("longformer", tmp_path / "longformer") == 0
     assert (cached / WEIGHTS).is_file()
+
+
+@pytest.mark.parametrize("manifest", [None, '{"name": "mine"}'])
+def test_for_a_folder_of_another_model_nothing_is_downloaded(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str], manifest: str | None
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("mine" if manifest is None else "{}")
+    if manifest:
+        (tmp_path / "mine" / "manifest.json").write_text(manifest)
+    hub.files = {path: content for path, content in hub.files.items() if path.endswith("/config.json")}
+    assert fetch("longformer", tmp_path / "mine") == 1
+    assert err() == f"No model fetched: {tmp_path / 'mine'} holds another one; name another folder\n"
+
+
+def test_what_was_downloaded_is_kept_until_the_model_is_in_place(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str]
+) -> None:
+    (tmp_path / "longformer" / "model.safetensors" / "in-the-way").mkdir(parents=True)
+    assert fetch("longformer", tmp_path / "longformer") == 1
+    assert "No model fetched: " in err()
+    hub.status = 500
+    shutil.rmtree(tmp_path / "longformer")
+    assert fetch("longformer", tmp_path / "longformer") == 0
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
