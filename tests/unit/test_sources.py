@@ -6,6 +6,7 @@ import json
 import pickle
 import tarfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,62 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, length: int) -> None:
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ValueError, match=r"backup\.tar\.bz2: damaged or foreign, expected a snapshot as \.tar\.bz2"):
         take_in(path, tmp_path)
+
+
+ORDER = ("incidents.csv", "duplicates.csv", "reports.csv")
+
+
+def unpacked_archive(tmp_path: Path, names: tuple[str, ...] = ORDER) -> bytes:
+    """Of each file a header and its content, 512 bytes each; then blocks of zeros."""
+    with tarfile.open(tmp_path / "whole.tar", "w") as archive:
+        for name in names:
+            content = "incident_id,title,description,reports\n1,One,First,[10]\n" if name == ORDER[0] else FILES[name]
+            member = tarfile.TarInfo(f"mongodump_full_snapshot/{name}")
+            member.size = len(content.encode())
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return (tmp_path / "whole.tar").read_bytes()
+
+
+@pytest.mark.parametrize("edges", [[0], [0, 600], [0, 1024, 1100]])
+@pytest.mark.parametrize("length", [1024, 1024 + 100, 2048, 2048 + 511, 2048 + 512])
+def test_an_archive_that_was_cut_before_it_was_packed_is_refused(tmp_path: Path, length: int, edges: list[int]) -> None:
+    """It must not be taken for one without reports."""
+    packed, path = unpacked_archive(tmp_path)[:length], tmp_path / "backup.tar.bz2"
+    path.write_bytes(b"".join(bz2.compress(packed[start:end]) for start, end in pairwise([*edges, length])))
+    with pytest.raises(ValueError, match=r"backup\.tar\.bz2: (cut, expected .*reports\.csv or the archive|damaged)"):
+        take_in(path, tmp_path)
+
+
+def test_an_archive_in_several_streams_is_read_to_its_end(tmp_path: Path) -> None:
+    """As pbzip2 packs them."""
+    packed, path = unpacked_archive(tmp_path), tmp_path / "backup.tar.bz2"
+    streams = [bz2.compress(packed[start : start + 700]) for start in range(0, len(packed), 700)]
+    path.write_bytes(b"".join(streams))
+    assert take_in(path, tmp_path)[0] == {(1, "One"): [(10, "ten")]}
+    path.write_bytes(b"".join(streams[:3]) + streams[3][:-20])
+    with pytest.raises(ValueError, match="damaged or foreign"):
+        take_in(path, tmp_path)
+
+
+def test_an_archive_without_incidents_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "backup.tar.bz2"
+    path.write_bytes(bz2.compress(unpacked_archive(tmp_path, ORDER[1:])))
+    with pytest.raises(ValueError, match=rf"^{path}: expected a snapshot, got no incidents\.csv in it$"):
+        take_in(path, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
+def test_reports_that_are_no_file_are_not_missing(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "backup.tar.bz2", "w:bz2") as archive:
+        member = tarfile.TarInfo("mongodump_full_snapshot/reports.csv")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(ValueError, match=r"damaged or foreign, .*: reports\.csv is no file"):
+        take_in(tmp_path / "backup.tar.bz2", tmp_path)
+    (tmp_path / "folder" / "reports.csv").mkdir(parents=True)
+    (tmp_path / "folder" / "incidents.csv").write_text(INCIDENTS)
+    with pytest.raises(IsADirectoryError, match=r"reports\.csv"):
+        take_in(tmp_path / "folder", tmp_path)
 
 
 @pytest.mark.parametrize("foreign", [b"no archive", bz2.compress(b"no archive" * 1000), b"PK\3\4" + b"\0" * 1000])
