@@ -54,4 +54,5 @@ def _parse(line: bytes) -> tuple[int, str, list[str]]:
         raise TypeError(f"incident_id is {incident_id!r}")
     if not isinstance(title, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("title or a text is of another type")
+    title = title.encode("utf-8", "ignore").decode()  # without lone surrogates, which JSON can carry and nobody print
     return incident_id, title, texts

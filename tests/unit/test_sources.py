@@ -50,6 +50,11 @@ def test_json_lines(tmp_path: Path) -> None:
     assert [list(source.reports(incident)) for incident in incidents[::-1]] == [[], [Report(1, "w5"), Report(2, "w6")]]
 
 
+def test_what_cannot_be_printed_is_left_out_of_a_title(tmp_path: Path) -> None:
+    (tmp_path / "some.jsonl").write_text('{"incident_id": 1, "title": "a\\ud800 \\ud83d\\ude00", "reports": []}')
+    assert content(JsonLines(tmp_path / "some.jsonl", "some")) == {(1, "a \N{GRINNING FACE}"): []}
+
+
 @pytest.mark.parametrize(
     "line",
     [
