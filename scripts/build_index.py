@@ -142,9 +142,14 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Inciden
     """What can be known to fail is tried before hours of work: (output, old index, time of building)."""
     output: Path = arguments.output or folder / INDEX_FILENAME
     if output.is_dir():
-        raise IsADirectoryError(f"expected --output to be a file, got the folder {output}")
-    with tempfile.TemporaryFile(dir=output.parent):  # can it be written there?
-        pass
+        raise IsADirectoryError(f"expected --output to be a file, got {output}: a folder")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:  # it names the temporary file, which nobody knows
+        raise OSError(
+            f"expected --output to be in a folder that can be written, got {output}: {error.strerror}"
+        ) from error
     return output, IncidentIndex.load(arguments.diff) if arguments.diff else None, build_time(os.environ)
 
 

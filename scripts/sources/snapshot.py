@@ -7,6 +7,7 @@ as `mongoexport` writes them, among much that is not needed here.
 import bz2
 import csv
 import json
+import reprlib
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
     has_reports = (folder / REPORTS).exists()
 
     def take_incident(row: dict[str, str]) -> None:
-        incident_id = int(row["incident_id"])
+        incident_id = _whole(row, "incident_id")
         if has_reports:
             staged.add_incident(incident_id, row["title"], _numbers(row["reports"]))
         else:
@@ -90,10 +91,10 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
 
     def take_report(row: dict[str, str]) -> None:
         is_incident_report = row.get("is_incident_report", "").lower() != "false"
-        staged.add_report(int(row["report_number"]), row["text"], is_incident_report=is_incident_report)
+        staged.add_report(_whole(row, "report_number"), row["text"], is_incident_report=is_incident_report)
 
     def take_duplicate(row: dict[str, str]) -> None:
-        duplicates.append((int(row["duplicate_incident_number"]), int(row["true_incident_number"])))
+        duplicates.append((_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number")))
 
     duplicates: list[tuple[int, int]] = []
     _read(folder / INCIDENTS, ("incident_id", "title", "reports" if has_reports else "description"), take_incident)
@@ -115,7 +116,8 @@ def _read(path: Path, columns: tuple[str, ...], take: Callable[[dict[str, str]],
         rows = csv.DictReader(file, strict=True)  # a file that ends within quotes was cut
         try:
             if not set(columns) <= set(rows.fieldnames or []):
-                raise ValueError(f"expected the columns {', '.join(columns)}, got {rows.fieldnames}")
+                # Cut, as what stands in the place of the columns can be a report.
+                raise ValueError(f"expected the columns {', '.join(columns)}, got {reprlib.repr(rows.fieldnames)}")
             for row in rows:
                 if None in row or None in row.values():
                     raise ValueError(f"expected {len(rows.fieldnames or [])} columns, got another number")
@@ -127,5 +129,12 @@ def _read(path: Path, columns: tuple[str, ...], take: Callable[[dict[str, str]],
 def _numbers(text: str) -> list[int]:
     numbers = json.loads(text) if text else []
     if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise ValueError(f"expected a list of report numbers, got {text!r}")
+        raise ValueError(f"expected a list of report numbers, got {reprlib.repr(text)}")
     return numbers
+
+
+def _whole(row: dict[str, str], column: str) -> int:
+    try:
+        return int(row[column])
+    except ValueError:  # its message would quote the text that may stand there
+        raise ValueError(f"expected {column} to be a whole number, got {reprlib.repr(row[column])}") from None

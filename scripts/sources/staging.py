@@ -55,7 +55,10 @@ class StagedIncidents:
             ValueError: it is there already, or a number is not from 1 to 2^63 - 1; nothing was taken in.
         """
         _check_number("an incident id", incident_id)
-        listed = [(incident_id, _check_number("a report number", number)) for number in report_numbers]
+        listed = [
+            (incident_id, _check_number(f"a report of incident {incident_id} to have a number", number))
+            for number in report_numbers
+        ]
         try:
             self._database.execute("INSERT INTO incidents VALUES (?, ?, ?)", (incident_id, incident_id, title))
         except sqlite3.IntegrityError as error:
@@ -87,7 +90,7 @@ class StagedIncidents:
         true_ids: dict[int, int] = {}
         for duplicate, true_id in duplicates:
             _check_number("the id of a duplicate", duplicate)
-            _check_number("the id of a true incident", true_id)
+            _check_number(f"the true incident of {duplicate} to have an id", true_id)
             if true_ids.setdefault(duplicate, true_id) != true_id:
                 both = f"{true_ids[duplicate]} and {true_id}"
                 raise ValueError(f"expected {duplicate} to be a duplicate of one incident, got {both}")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ class StateCsv:
             rows = csv.DictReader(file, strict=True)
             try:
                 if not set(COLUMNS) <= set(rows.fieldnames or []):
-                    raise ValueError(f"the columns are {rows.fieldnames}")
+                    raise ValueError(f"the columns are {reprlib.repr(rows.fieldnames)}")
                 for row in rows:
                     incident_id, count = int(row["incident_id"]), int(row["count"])
                     if not (0 < incident_id < 2**63 and 0 <= count < 2**63):

@@ -306,11 +306,13 @@ def test_a_disk_too_full_for_the_index_keeps_the_vectors(
     assert answer(capsys)["new"] == 0
 
 
-@pytest.mark.parametrize("output", ["/proc/incident_cls.pt", "/nowhere/incident_cls.pt", "/tmp"])
+@pytest.mark.parametrize(
+    "output", ["/proc/incident_cls.pt", "/nowhere/incident_cls.pt", "/tmp", "/dev/null/incident_cls.pt"]
+)
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     build: Build, source: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
 ) -> None:
-    refused(build("--source", source({1: ["w5"]}), "--output", output), "", capsys)
+    refused(build("--source", source({1: ["w5"]}), "--output", output), f"got {output}: ", capsys)
     assert not (tmp_path / "vectors.sqlite").exists()
 
 

@@ -154,13 +154,13 @@ def test_numbers_that_no_index_can_hold_are_refused(number: int) -> None:
         staged.add_incident(2**63 - 1, "The last", [2**63 - 1])
         with pytest.raises(ValueError, match="expected an incident id " + expected):
             staged.add_incident(number, "One", [])
-        with pytest.raises(ValueError, match="expected a report number " + expected):
+        with pytest.raises(ValueError, match="expected a report of incident 1 to have a number " + expected):
             staged.add_incident(1, "One", [11, number])
         with pytest.raises(ValueError, match="expected a report number " + expected):
             staged.add_report(number, "eleven")
         with pytest.raises(ValueError, match="expected the id of a duplicate " + expected):
             staged.fold([(number, 1)])
-        with pytest.raises(ValueError, match="expected the id of a true incident " + expected):
+        with pytest.raises(ValueError, match="expected the true incident of 1 to have an id " + expected):
             staged.fold([(1, number)])
         left_out = "it is listed, but not there"
         assert content(staged) == {(2**63 - 1, "The last"): [(2**63 - 1, left_out)]}
@@ -349,7 +349,11 @@ def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
         ("incidents.csv", "", "incidents.csv, line 0: expected the columns incident_id, title, reports, got None"),
         ("incidents.csv", "a,b\n1,2\n", r"incidents.csv, line 1: expected the columns .* got \['a', 'b'\]"),
         ("incidents.csv", INCIDENTS[:-9], "incidents.csv, line 5: expected 7 columns, got another number"),
-        ("incidents.csv", INCIDENTS.replace(",1,", ",one,"), "incidents.csv, line 4: invalid literal for int"),
+        (
+            "incidents.csv",
+            INCIDENTS.replace(",1,", ",one,"),
+            "line 4: expected incident_id to be a whole number, got 'one'",
+        ),
         ("incidents.csv", INCIDENTS.replace("[10]", "ten"), "incidents.csv, line 4: "),
         ("incidents.csv", INCIDENTS.replace("[10]", '"[""10""]"'), "line 4: expected a list of report numbers"),
         ("incidents.csv", INCIDENTS + INCIDENTS.split("\n", 1)[1], "expected every incident once, got 3 twice"),
@@ -361,13 +365,13 @@ def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
         (
             "incidents.csv",
             INCIDENTS.replace("[10]", "[0]"),
-            "line 4: expected a report number from 1 to 2.63 ",
+            "line 4: expected a report of incident 1 to have a number from 1",
         ),
         ("incidents.csv", INCIDENTS.replace("[10]", "[" * 100_000), "incidents.csv, line 4: .*recursion"),
         ("reports.csv", REPORTS[:-20], "reports.csv, line 5: unexpected end of data"),
         ("reports.csv", REPORTS + '"10","","",""\n', "line 7: expected every report once, got 10 twice"),
         ("duplicates.csv", DUPLICATES + "1,2\n", "circle"),
-        ("duplicates.csv", DUPLICATES + "3,0\n", "expected the id of a true incident from 1 to 2.63 - 1, got 0"),
+        ("duplicates.csv", DUPLICATES + "3,0\n", "expected the true incident of 3 to have an id from 1 to "),
         ("duplicates.csv", DUPLICATES + "1\n", "duplicates.csv, line 4: expected 2 columns"),
     ],
 )
@@ -375,6 +379,40 @@ def test_a_damaged_file_of_a_snapshot_is_named(tmp_path: Path, name: str, text: 
     write_archive(tmp_path / "backup.tar.bz2", FILES | {name: text})
     with pytest.raises(ValueError, match=message):
         take_in(tmp_path / "backup.tar.bz2", tmp_path)
+
+
+PRIVATE = "what somebody wrote " * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("reports.csv", f'10,"{PRIVATE}"\n'),
+        ("reports.csv", f'report_number,text\n"{PRIVATE}",10\n'),
+        ("incidents.csv", f"incident_id,title,reports\n1,One,{PRIVATE}\n"),
+        ("incidents.csv", f'incident_id,title,reports\n1,One,"""{PRIVATE}"""\n'),
+        ("duplicates.csv", f"duplicate_incident_number,true_incident_number\n1,{PRIVATE}\n"),
+    ],
+)
+def test_a_text_in_the_wrong_place_is_not_shown(tmp_path: Path, name: str, text: str) -> None:
+    for filename, content in (FILES | {name: text}).items():
+        (tmp_path / filename).write_text(content)
+    with pytest.raises(ValueError, match=name) as refused:
+        take_in(tmp_path, tmp_path)
+    assert len(str(refused.value)) < 200
+
+
+def test_a_text_in_the_wrong_place_of_a_line_or_a_state_is_not_shown(tmp_path: Path) -> None:
+    for line in (b'{"text": "' + PRIVATE.encode() + b'\xff"}', json.dumps({"incident_id": PRIVATE}).encode(),
+                 json.dumps({"incident_id": PRIVATE, "title": "", "reports": []}).encode()):  # fmt: skip
+        (tmp_path / "some.jsonl").write_bytes(line)
+        with pytest.raises(ValueError, match=r"some\.jsonl, line 1") as refused:
+            content(JsonLines(tmp_path / "some.jsonl", "some"))
+        assert "somebody wrote what" not in str(refused.value)
+    (tmp_path / "state.csv").write_text(PRIVATE)
+    with pytest.raises(ValueError, match=r"state\.csv") as refused:
+        list(StateCsv(tmp_path / "state.csv").incidents())
+    assert "somebody wrote what" not in str(refused.value)
 
 
 def test_a_snapshot_without_incidents_is_refused(tmp_path: Path) -> None:
