@@ -14,53 +14,34 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import torch
 from rich.console import Console
 
-from build_report import Outcome, embedding_progress, print_json, print_tables, reading_progress
-from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-from embedding import PendingTexts, embed
+from build_arguments import CHECK, IMPORT, TEXTS_PER_BATCH, find_purpose, make_parser
+from build_report import Outcome, as_json, as_tables, embedding_progress, reading_progress
+from defaults import INDEX_FILENAME, MODEL_FOLDER
+from embedding import PendingTexts, embed, load_verified
 from incident_vectors import average, import_vectors, make_plan
 from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError, InvalidIndexError
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.manifest import verify_files
 from incidents.threads import available_cpus
-from index_diff import compare
-from sources.spec import IMPORTS, SPECS, open_import, open_source
+from index_diff import UNKNOWN_FINGERPRINT, compare
+from sources.spec import open_import, open_source
 from vector_cache import UnusableCacheError, VectorCache
-
-EPILOG: Final = f"""\
-SPEC is one of:
-{SPECS}
-exit status:
-  0    the index is written, or the checked one is in order
-  1    nothing was written: the source, the model, the cache or an index cannot be used, or the disk is full
-  2    the arguments do not fit together
-  130  stopped with Ctrl-C; what was embedded is kept
-"""
-TEXTS_PER_BATCH: Final = {"cpu": 1, "cuda": 64}
-"""On a CPU a text alone: its vector then depends on no other text, to the last bit. A GPU would idle with one."""
-UNKNOWN_FINGERPRINT: Final = "unknown"
-"""Of vectors that somebody else made: it equals no encoder's, so texts are not ranked against them."""
 
 
 def main() -> int:
-    """Run the command line; for the exit status see EPILOG."""
-    parser = _parser()
+    """Run the command line; for the exit status see `build_arguments`."""
+    parser = make_parser(__doc__)
     arguments = parser.parse_args()
-    imports = arguments.source.partition(":")[0] in IMPORTS
-    if imports and not arguments.check and (arguments.model is None) == (arguments.encoder_name is None):
-        parser.error("vectors need either --encoder-name, or --model to vouch that its encoder made them")
-    if imports and not arguments.check and arguments.model is None and arguments.output is None:
-        parser.error("vectors with --encoder-name need an --output")
+    purpose = find_purpose(parser, arguments)
     console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     try:
-        if arguments.check:
+        if purpose == CHECK:
             outcome = _check(arguments)
-        elif imports:
+        elif purpose == IMPORT:
             outcome = _import(arguments)
         else:
             outcome = _build(arguments, console)
@@ -70,37 +51,13 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Stopped: no index written; the same command goes on from here")
         return 130
-    (print_json if arguments.json else print_tables)(outcome)
+    try:
+        print(as_json(outcome) if arguments.json else as_tables(outcome), flush=True)
+    except (OSError, UnicodeError) as error:  # a full disk, a reader that is gone, a terminal without such characters
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter would fail to flush it
+        console.print(f"{outcome.path} is in order, but what there is to say could not be printed: {error}")
+        return 3
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--source", default="sample", metavar="SPEC", help="where incidents come from, see below (default: sample)")
-    add("--model", type=Path, metavar="FOLDER", help=f"default: {MODEL_FOLDER}")
-    add("--output", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
-    add("--cache", type=Path, default=VECTOR_CACHE, metavar="FILE", help="of vectors (default: %(default)s)")
-    add("--no-cache", action="store_true", help="embed everything, and keep no vector")
-    add("--prune", action="store_true", help="forget this model's cached vectors that were not needed")
-    add("--workers", type=_positive, metavar="N", help="texts to embed at a time, each on one CPU (default: the CPUs)")
-    add("--device", choices=tuple(TEXTS_PER_BATCH), default="cpu", help="default: %(default)s")
-    add("--batch", type=_positive, metavar="TEXTS", help="texts to compute together (default: 1 on cpu, 64 on cuda)")
-    add("--json", action="store_true", help="print what was done as JSON")
-    add("--check", type=Path, metavar="INDEX", help="build nothing: verify this index, and print what it holds")
-    add("--diff", type=Path, metavar="OLD", help="say what came, went and moved since this index")
-    add("--encoder-name", metavar="NAME", help="for vectors: the encoder that made them")
-    add("--encoder-revision", default="", metavar="REVISION", help="for vectors: its revision")
-    add(
-        "--encoder-tokens",
-        type=_positive,
-        default=2000,
-        metavar="N",
-        help="for vectors: the most it read; default: 2000",
-    )
-    return parser
 
 
 def _build(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -110,17 +67,19 @@ def _build(arguments: argparse.Namespace, console: Console) -> Outcome:
     output, old, built_at = _prepare(arguments, folder)
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"expected a GPU for --device cuda; torch {torch.__version__} finds none")
-    verify_files(folder)
-    encoder = Encoder.load(folder, device=arguments.device)
+    encoder = load_verified(folder, arguments.device)
     cache_path = None if arguments.no_cache else arguments.cache
+    per_batch = arguments.batch or TEXTS_PER_BATCH[arguments.device]
+    alone = arguments.device == "cpu" and per_batch == 1
+    # Apart, as rounding differs with what is computed together: other vectors would stay in every index from now on.
+    made_by = encoder.fingerprint if alone else f"{encoder.fingerprint} on {arguments.device} by {per_batch}"
     with (
-        VectorCache(cache_path, fingerprint=encoder.fingerprint, width=encoder.width) as cache,
+        VectorCache(cache_path, fingerprint=made_by, width=encoder.width) as cache,
         open_source(arguments.source, encoder) as source,
         PendingTexts() as pending,
     ):
         with reading_progress(console) as advance:
             plan = make_plan(source, cache, pending, advance)
-        per_batch = arguments.batch or TEXTS_PER_BATCH[arguments.device]
         n_workers = arguments.workers or (1 if arguments.device == "cuda" else available_cpus(os.environ))
         more = min(n_workers, -(-pending.n_texts // per_batch)) - 1
         encoders = [encoder, *(Encoder.load(folder, device=arguments.device) for _ in range(more))]
@@ -149,7 +108,7 @@ def _import(arguments: argparse.Namespace) -> Outcome:
     output, old, built_at = _prepare(arguments, arguments.model or Path())
     source = open_import(arguments.source)
     if arguments.model:
-        info = encoder_info(Encoder.load(arguments.model))
+        info = encoder_info(load_verified(arguments.model))
         rows = import_vectors(source, info.width)
     else:
         rows = import_vectors(source, None)
@@ -169,7 +128,7 @@ def _check(arguments: argparse.Namespace) -> Outcome:
     index = IncidentIndex.load(arguments.check)
     folder = arguments.model or arguments.check.absolute().parent
     if arguments.model or (folder / "config.json").is_file():
-        if (expected := Encoder.load(folder).fingerprint) != index.encoder.fingerprint:
+        if (expected := load_verified(folder).fingerprint) != index.encoder.fingerprint:
             found = index.encoder.fingerprint
             raise InvalidIndexError(arguments.check, f"expected one built with {folder} ({expected}), got {found}")
         note = f"built with the model in {folder}"
@@ -183,9 +142,14 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Inciden
     """What can be known to fail is tried before hours of work: (output, old index, time of building)."""
     output: Path = arguments.output or folder / INDEX_FILENAME
     if output.is_dir():
-        raise IsADirectoryError(f"expected --output to be a file, got the folder {output}")
-    with tempfile.TemporaryFile(dir=output.parent):  # can it be written there?
-        pass
+        raise IsADirectoryError(f"expected --output to be a file, got {output}: a folder")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:  # it names the temporary file, which nobody knows
+        raise OSError(
+            f"expected --output to be in a folder that can be written, got {output}: {error.strerror}"
+        ) from error
     return output, IncidentIndex.load(arguments.diff) if arguments.diff else None, build_time(os.environ)
 
 
@@ -206,12 +170,6 @@ def build_time(environment: Mapping[str, str]) -> str:
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(f"expected SOURCE_DATE_EPOCH to be seconds since 1970, got {epoch!r}") from error
     return moment.isoformat(timespec="seconds")
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

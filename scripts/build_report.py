@@ -85,8 +85,8 @@ def embedding_progress(console: Console, pending: PendingTexts) -> Iterator[Call
         yield advance
 
 
-def print_json(outcome: Outcome) -> None:
-    """Print everything as one JSON object."""
+def as_json(outcome: Outcome) -> str:
+    """Everything as one JSON object."""
     index = outcome.index
     answer: dict[str, Any] = {
         "path": str(outcome.path),
@@ -104,14 +104,20 @@ def print_json(outcome: Outcome) -> None:
         "notes": outcome.notes,
         "diff": dataclasses.asdict(outcome.diff) if outcome.diff else None,
     }
-    print(json.dumps(answer, indent=2))
+    return json.dumps(answer, indent=2)
 
 
-def print_tables(outcome: Outcome) -> None:
-    """Print it for a person."""
+def as_tables(outcome: Outcome) -> str:
+    """What a person wants to read, in the colours of standard output if that is a terminal."""
     console = Console(
         width=None if sys.stdout.isatty() else PIPED_COLUMNS, markup=False, emoji=False, highlight=False, soft_wrap=True
     )
+    with console.capture() as captured:
+        _print_tables(console, outcome)
+    return captured.get().removesuffix("\n")
+
+
+def _print_tables(console: Console, outcome: Outcome) -> None:
     index, encoder = outcome.index, outcome.index.encoder
     for note in outcome.notes:
         console.print(f"Note: {note}")

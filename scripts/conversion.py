@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from incidents.encoder import Encoder
-from incidents.model_folder import read_config
+from incidents.model_folder import CONFIG_FILENAMES, read_config
 from incidents.text import prepare
 
-COPIED: Final = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
 TEXTS: Final = (
     "A robot.",
     "Two self-driving cars \u2013 \u201crobotaxis\u201d \u2013 hit one pickup.\n\nCaf\u00e9, na\u00efve, \u5317\u4eac.",
@@ -42,22 +42,25 @@ def convert(source: Path, folder: Path) -> tuple[str, ...]:
     """
     read_config(source)
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    copied = tuple(name for name in COPIED if (source / name).is_file())
+    copied = tuple(name for name in CONFIG_FILENAMES if (source / name).is_file())
     for name in copied:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, folder / name)
     if (source / "tokenizer.json").is_file():
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     else:
-        AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer.save(
-            str(folder / "tokenizer.json")
-        )
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer
+        # Its own save raises a bare Exception on a full disk.
+        (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     model, loading = _load(source)
     if loading["missing_keys"] or loading["mismatched_keys"]:
         lacking = sorted(loading["missing_keys"]) + sorted(loading["mismatched_keys"])
         raise ValueError(f"{source}: the weights lack {', '.join(map(str, lacking[:3]))}")
     needed = {name: weight.detach() for name, weight in model.named_parameters() if "_global." not in name}
-    save_file({name: weight.contiguous() for name, weight in needed.items()}, folder / "model.safetensors")
+    try:
+        save_file({name: weight.contiguous() for name, weight in needed.items()}, folder / "model.safetensors")
+    except SafetensorError as error:
+        raise OSError(f"model.safetensors cannot be written: {error}") from error
     _compare(model.eval(), folder)
     return (*copied, "tokenizer.json", "model.safetensors")
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
@@ -10,10 +11,23 @@ import torch
 
 from incidents.encoder import Embedding, Encoder
 from incidents.errors import InvalidInputError, InvalidModelError
+from incidents.manifest import verify_files, verify_fingerprint
 from vector_cache import VectorCache
 
 BATCHES_AHEAD: Final = 2
 """Batches handed out for each encoder, so that none waits while the vectors of a finished one are kept."""
+
+
+def load_verified(folder: Path, device: str = "cpu") -> Encoder:
+    """Load an encoder whose folder is as its manifest says, if it has one: its vectors will be kept for long.
+
+    Raises:
+        InvalidModelError: a file is missing, damaged, another, or one too many.
+    """
+    verify_files(folder)
+    encoder = Encoder.load(folder, device=device)
+    verify_fingerprint(folder, encoder.fingerprint)
+    return encoder
 
 
 class PendingTexts:

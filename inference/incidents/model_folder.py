@@ -16,6 +16,8 @@ from torch import Tensor
 from incidents.errors import InvalidModelError
 
 MODEL_TYPES = ("bert", "roberta", "longformer")
+CONFIG_FILENAMES = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
+"""What is read besides the tokenizer and the weights; only the first has to be there, but each changes the vectors."""
 WEIGHT_TYPES = ("F32", "F64", "F16", "BF16")
 MIN_TOKENS = 3
 """The special tokens around a text and one of the text."""

@@ -6,7 +6,7 @@ import sys
 import boto3
 
 from incidents import store
-from incidents.manifest import read_fingerprint, verify_files
+from incidents.manifest import verify_files, verify_fingerprint
 from incidents.settings import IMAGE_FOLDER, settings
 
 
@@ -31,10 +31,7 @@ def main() -> None:
     verify_files(folder)
     encoder = store.encoder()
     embedding = encoder.encode("A robot does what it was told, not what was meant.")
-    if (said := read_fingerprint(folder)) not in (None, encoder.fingerprint):
-        sys.exit(
-            f"expected the manifest to have the fingerprint {encoder.fingerprint}, got {said}; fetch the model again"
-        )
+    verify_fingerprint(folder, encoder.fingerprint)
     sys.stderr.write(f"model: {encoder.name}, {embedding.tokens_used} tokens embedded\n")
     if not (folder / settings().incidents_filename).is_file():
         sys.stderr.write(f"no index in {folder}: it has to be on the model cache\n")

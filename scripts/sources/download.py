@@ -1,9 +1,10 @@
 """Download a file so that a cut, a stop or a crash costs only what had not arrived yet."""
 
+import hashlib
 import re
 import time
 import urllib.request
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.error import HTTPError, URLError
@@ -23,12 +24,16 @@ WAIT_SECONDS = 2.0
 def download(url: str, folder: Path) -> Path:
     """Fetch `url` into `folder`, under its own name; a file that is there already is fetched only if it has changed.
 
-    What has arrived is kept, together with the validator that the server gave for it (RFC 9110, sections 8.8 and 14),
-    and completed by the next attempt, in this call or in a later one.
+    The files of different addresses lie in folders of their own. A query does not tell addresses apart: it can be a
+    signature, another one at every call. What has arrived is kept, together with the validator that the server gave
+    for it (RFC 9110, sections 8.8 and 14), and completed by the next attempt, in this call or in a later one.
 
     Raises:
         OSError: the server refuses, cannot be reached, or again and again stops sending.
+        ValueError: `url` is no http(s) address, or has a user; it is not shown, as it may hold a secret.
     """
+    _check_address(url)
+    folder = folder / hashlib.sha256(url.partition("?")[0].encode()).hexdigest()[:12]
     name = PurePosixPath(unquote(urlsplit(url).path)).name.replace("..", "") or "download"
     folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -45,6 +50,19 @@ def download(url: str, folder: Path) -> Path:
                 )
             time.sleep(WAIT_SECONDS)
     return folder / name
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message would quote what stands where the port should
+        usable = False
+    if not usable or "@" in parts.netloc or not all("!" <= character <= "~" for character in url):
+        raise ValueError(
+            "expected an address http(s)://host[:port]/path of printable ASCII characters, without a user; "
+            "got another kind"
+        )
 
 
 class _Transfer:
@@ -73,9 +91,12 @@ class _Transfer:
             if answer.code == 416:  # the part is not a part of what the server has now
                 self._begin_anew()
             elif answer.code < 500:
-                raise OSError(f"{self._path.name}: the server answered {answer.code} {answer.reason}") from answer
+                # Its reason is left out: that of a redirection is an address, which may hold a secret.
+                raise OSError(f"{self._path.name}: the server answered {answer.code}") from None
             self.problem = f"the server answered {answer.code}"
             return False
+        except InvalidURL:
+            raise OSError(f"{self._path.name}: the server redirects to an address that cannot be used") from None
         except (URLError, ConnectionError, TimeoutError, HTTPException) as error:
             self.problem = str(error)
             return False

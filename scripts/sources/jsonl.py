@@ -1,6 +1,7 @@
 """Incidents from a JSON Lines file: one incident a line, as sample/README.md describes."""
 
 import json
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class JsonLines:
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise ValueError(
                         f"{self._path}, line {number}: expected an object with incident_id (positive whole number), "
-                        f"title (string) and reports (list of objects with a text), got something else: {error!r}"
+                        f"title (string) and reports (list of objects with a text), got something else: "
+                        f"{type(error).__name__}: {error}"  # its repr can hold the line, and a text must not be logged
                     ) from error
                 self._offsets[incident_id] = offset
                 offset += len(line)
@@ -51,7 +53,8 @@ def _parse(line: bytes) -> tuple[int, str, list[str]]:
     fields: dict[str, Any] = json.loads(line)
     incident_id, title, texts = fields["incident_id"], fields["title"], [report["text"] for report in fields["reports"]]
     if type(incident_id) is not int or not 0 < incident_id < 2**63:
-        raise TypeError(f"incident_id is {incident_id!r}")
+        raise TypeError(f"incident_id is {reprlib.repr(incident_id)}")
     if not isinstance(title, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("title or a text is of another type")
+    title = title.encode("utf-8", "ignore").decode()  # without lone surrogates, which JSON can carry and nobody print
     return incident_id, title, texts

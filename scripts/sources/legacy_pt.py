@@ -38,7 +38,7 @@ class LegacyPt:
             yield Report(number, vector=vector)
 
     def _load(self) -> list[Tensor | None]:
-        expected = f"{self._path}: expected a list that has for each incident a tensor (n_reports, width) or None"
+        expected = f"{self._path}: expected a list that has for each incident a dense tensor (n_reports, width) or None"
         try:
             content: Any = torch.load(self._path, map_location="cpu", weights_only=True)
         except OSError:
@@ -48,8 +48,18 @@ class LegacyPt:
         if not isinstance(content, list):
             raise ValueError(f"{expected}, got {type(content).__name__}")
         for position, reports in enumerate(content):
-            is_tensor = isinstance(reports, Tensor)
-            if reports is not None and not (is_tensor and reports.dtype == torch.float32 and reports.dim() == 2):
-                got = f"{reports.dtype} of shape {tuple(reports.shape)}" if is_tensor else type(reports).__name__
-                raise ValueError(f"{expected}, got {got} at position {position}")
+            if reports is not None and not _is_matrix(reports):
+                raise ValueError(f"{expected}, got {_kind(reports)} at position {position}")
         return content
+
+
+def _is_matrix(value: Any) -> bool:
+    """Whether it holds rows of numbers: a sparse tensor has no rows to take, one on "meta" has no numbers."""
+    held = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
+    return held and value.dtype == torch.float32 and value.dim() == 2
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{value.dtype} of shape {tuple(value.shape)}, {value.layout} on {value.device}"

@@ -4,8 +4,10 @@ The archive is backup-YYYYMMDDhhmmss.tar.bz2 with one folder that holds incident
 as `mongoexport` writes them, among much that is not needed here.
 """
 
+import bz2
 import csv
 import json
+import reprlib
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ from sources.download import download
 from sources.staging import StagedIncidents
 
 INCIDENTS, DUPLICATES, REPORTS = "incidents.csv", "duplicates.csv", "reports.csv"
+END_BLOCK: Final = b"\0" * tarfile.BLOCKSIZE
+"""The second of the two that end an archive (POSIX.1-2017, pax, ustar format); tarfile takes any end for one."""
 UNPACKED_FOLDER: Final = "mongodump_full_snapshot"
 
 
@@ -43,26 +47,42 @@ def open_snapshot(place: str, downloads: Path) -> Iterator[StagedIncidents]:
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Write the needed files of an archive, and only those, into a folder."""
-    missing = {INCIDENTS, DUPLICATES, REPORTS}
     try:
-        with tarfile.open(archive, "r|*") as members:  # a stream: the archive is read once, from front to end
-            for member in members:
-                path = PurePosixPath(member.name)
-                if path.name in missing and len(path.parts) <= 2 and (content := members.extractfile(member)):
-                    with (folder / path.name).open("wb") as file:
-                        shutil.copyfileobj(content, file)
-                    missing.remove(path.name)
-                if not missing:
-                    return
-    except (tarfile.TarError, EOFError) as error:
+        # tarfile's own decompression stops at the end of the first of several streams, which pbzip2 writes.
+        with bz2.open(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as members:
+            missing = _write_needed(members, folder)
+            is_whole = not missing or (members.fileobj and members.fileobj.read(tarfile.BLOCKSIZE)) == END_BLOCK
+    except (tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # bz2 has no error of its own for damage
+            raise
         raise ValueError(f"{archive}: damaged or foreign, expected a snapshot as .tar.bz2: {error}") from error
+    if not is_whole:
+        raise ValueError(f"{archive}: cut, expected {' and '.join(sorted(missing))} or the archive's end")
+    if INCIDENTS in missing:
+        raise ValueError(f"{archive}: expected a snapshot, got no {INCIDENTS} in it")
+
+
+def _write_needed(members: tarfile.TarFile, folder: Path) -> set[str]:
+    """Read until everything needed was there, and give the names of what was not."""
+    missing = {INCIDENTS, DUPLICATES, REPORTS}
+    for member in members:
+        path = PurePosixPath(member.name)
+        if path.name in missing and len(path.parts) <= 2:
+            if not member.isfile() or (content := members.extractfile(member)) is None:
+                raise tarfile.ReadError(f"{path.name} is no file")
+            with (folder / path.name).open("wb") as file:
+                shutil.copyfileobj(content, file)
+            missing.remove(path.name)
+        if not missing:
+            break
+    return missing
 
 
 def _take_in(folder: Path, staged: StagedIncidents) -> None:
-    has_reports = (folder / REPORTS).is_file()
+    has_reports = (folder / REPORTS).exists()
 
     def take_incident(row: dict[str, str]) -> None:
-        incident_id = int(row["incident_id"])
+        incident_id = _whole(row, "incident_id")
         if has_reports:
             staged.add_incident(incident_id, row["title"], _numbers(row["reports"]))
         else:
@@ -71,10 +91,10 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
 
     def take_report(row: dict[str, str]) -> None:
         is_incident_report = row.get("is_incident_report", "").lower() != "false"
-        staged.add_report(int(row["report_number"]), row["text"], is_incident_report=is_incident_report)
+        staged.add_report(_whole(row, "report_number"), row["text"], is_incident_report=is_incident_report)
 
     def take_duplicate(row: dict[str, str]) -> None:
-        duplicates.append((int(row["duplicate_incident_number"]), int(row["true_incident_number"])))
+        duplicates.append((_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number")))
 
     duplicates: list[tuple[int, int]] = []
     _read(folder / INCIDENTS, ("incident_id", "title", "reports" if has_reports else "description"), take_incident)
@@ -83,7 +103,7 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
     else:
         staged.name += ", titles and descriptions"
         staged.notes.append(f"{REPORTS} is not there: an incident's title and description stand in for its reports")
-    if (folder / DUPLICATES).is_file():
+    if (folder / DUPLICATES).exists():
         _read(folder / DUPLICATES, ("duplicate_incident_number", "true_incident_number"), take_duplicate)
         staged.fold(duplicates)
     else:
@@ -96,17 +116,25 @@ def _read(path: Path, columns: tuple[str, ...], take: Callable[[dict[str, str]],
         rows = csv.DictReader(file, strict=True)  # a file that ends within quotes was cut
         try:
             if not set(columns) <= set(rows.fieldnames or []):
-                raise ValueError(f"expected the columns {', '.join(columns)}, got {rows.fieldnames}")
+                # Cut, as what stands in the place of the columns can be a report.
+                raise ValueError(f"expected the columns {', '.join(columns)}, got {reprlib.repr(rows.fieldnames)}")
             for row in rows:
                 if None in row or None in row.values():
                     raise ValueError(f"expected {len(rows.fieldnames or [])} columns, got another number")
                 take(row)
-        except (csv.Error, ValueError) as error:
+        except (csv.Error, ValueError, RecursionError) as error:
             raise ValueError(f"{path.name}, line {rows.line_num}: {error}") from error
 
 
 def _numbers(text: str) -> list[int]:
     numbers = json.loads(text) if text else []
     if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        raise ValueError(f"expected a list of report numbers, got {text!r}")
+        raise ValueError(f"expected a list of report numbers, got {reprlib.repr(text)}")
     return numbers
+
+
+def _whole(row: dict[str, str], column: str) -> int:
+    try:
+        return int(row[column])
+    except ValueError:  # its message would quote the text that may stand there
+        raise ValueError(f"expected {column} to be a whole number, got {reprlib.repr(row[column])}") from None

@@ -18,6 +18,8 @@ CREATE INDEX incidents_by_true_id ON incidents (true_id);
 CREATE TABLE listed (incident_id INTEGER, report_number INTEGER, PRIMARY KEY (incident_id, report_number));
 CREATE TABLE reports (report_number INTEGER PRIMARY KEY, text TEXT, is_incident_report INTEGER, vector BLOB);
 """
+LARGEST_NUMBER: Final = 2**63 - 1
+"""Of SQLite's and of an index's integers."""
 INCIDENTS: Final = """
 SELECT true_id,
        (SELECT title FROM incidents WHERE true_id = ids.true_id ORDER BY incident_id <> true_id, incident_id LIMIT 1)
@@ -50,15 +52,18 @@ class StagedIncidents:
         """Take in an incident.
 
         Raises:
-            ValueError: it is there already.
+            ValueError: it is there already, or a number is not from 1 to 2^63 - 1; nothing was taken in.
         """
+        _check_number("an incident id", incident_id)
+        listed = [
+            (incident_id, _check_number(f"a report of incident {incident_id} to have a number", number))
+            for number in report_numbers
+        ]
         try:
             self._database.execute("INSERT INTO incidents VALUES (?, ?, ?)", (incident_id, incident_id, title))
         except sqlite3.IntegrityError as error:
             raise ValueError(f"expected every incident once, got {incident_id} twice") from error
-        self._database.executemany(
-            "INSERT OR IGNORE INTO listed VALUES (?, ?)", ((incident_id, number) for number in report_numbers)
-        )
+        self._database.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?)", listed)
 
     def add_report(
         self, number: int, text: str, *, is_incident_report: bool = True, vector: list[float] | None = None
@@ -66,8 +71,9 @@ class StagedIncidents:
         """Take in a report, with the vector that is stored for its text, if any.
 
         Raises:
-            ValueError: it is there already.
+            ValueError: it is there already, or its number is not from 1 to 2^63 - 1.
         """
+        _check_number("a report number", number)
         blob = None if vector is None else array("f", vector).tobytes()
         try:
             self._database.execute("INSERT INTO reports VALUES (?, ?, ?, ?)", (number, text, is_incident_report, blob))
@@ -78,10 +84,13 @@ class StagedIncidents:
         """Give the reports of every duplicate to its true incident: pairs (duplicate id, true id), in chains or not.
 
         Raises:
-            ValueError: an incident is a duplicate of two others, or in the end of itself; nothing was folded.
+            ValueError: an incident is a duplicate of two others, or in the end of itself, or an id is not from 1 to
+                2^63 - 1; nothing was folded.
         """
         true_ids: dict[int, int] = {}
         for duplicate, true_id in duplicates:
+            _check_number("the id of a duplicate", duplicate)
+            _check_number(f"the true incident of {duplicate} to have an id", true_id)
             if true_ids.setdefault(duplicate, true_id) != true_id:
                 both = f"{true_ids[duplicate]} and {true_id}"
                 raise ValueError(f"expected {duplicate} to be a duplicate of one incident, got {both}")
@@ -114,3 +123,9 @@ class StagedIncidents:
             else:
                 vector = None if blob is None else torch.frombuffer(bytearray(blob), dtype=torch.float32)
                 yield Report(number, text, vector)
+
+
+def _check_number(name: str, number: int) -> int:
+    if not 0 < number <= LARGEST_NUMBER:
+        raise ValueError(f"expected {name} from 1 to 2^63 - 1, got {number}")
+    return number

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -34,16 +35,18 @@ class StateCsv:
             rows = csv.DictReader(file, strict=True)
             try:
                 if not set(COLUMNS) <= set(rows.fieldnames or []):
-                    raise ValueError(f"the columns are {rows.fieldnames}")
+                    raise ValueError(f"the columns are {reprlib.repr(rows.fieldnames)}")
                 for row in rows:
                     incident_id, count = int(row["incident_id"]), int(row["count"])
+                    if not (0 < incident_id < 2**63 and 0 <= count < 2**63):
+                        raise ValueError(f"incident_id is {incident_id}, count is {count}")
                     mean = torch.tensor(json.loads(row["mean"]), dtype=torch.float32)
                     self._means[incident_id] = Report(1, vector=mean, n_texts=count)
                     yield Incident(incident_id, f"Incident {incident_id}")
             except (csv.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise ValueError(
-                    f"{self._path}, line {rows.line_num}: expected incident_id and count (whole numbers) and mean "
-                    f"(a JSON list of numbers), got something else: {error}"
+                    f"{self._path}, line {rows.line_num}: expected incident_id and count (whole numbers in 64 bits) "
+                    f"and mean (a JSON list of numbers), got something else: {error}"
                 ) from error
 
     def reports(self, incident: Incident) -> Iterator[Report]:

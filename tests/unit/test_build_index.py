@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -37,8 +38,11 @@ def build(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767323045")  # 2026-01-02T03:04:05
 
     def run(*arguments: str | Path, model: bool = True) -> int:
-        given = {"--output": tmp_path / "incident_cls.pt", "--cache": tmp_path / "vectors.sqlite"}
-        given |= {"--model": tiny_folder} if model else {}
+        given = {"--model": tiny_folder} if model else {}
+        if "--check" not in arguments:
+            given["--output"] = tmp_path / "incident_cls.pt"
+            if not any(str(argument).partition(":")[0] in spec.IMPORTS for argument in arguments):
+                given["--cache"] = tmp_path / "vectors.sqlite"
         defaults = [part for option in given if option not in arguments for part in (option, given[option])]
         monkeypatch.setattr(sys, "argv", ["build_index.py", *map(str, [*defaults, *arguments])])
         return build_index.main()
@@ -166,6 +170,19 @@ def test_only_the_time_differs_between_two_builds(
     assert (tmp_path / "first.pt").read_bytes() == (tmp_path / "second.pt").read_bytes()
 
 
+def test_vectors_of_texts_that_were_computed_together_are_kept_apart(
+    build: Build, source: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = source({n: ["w5 " * n, "w6 w7 " * n] for n in range(1, 9)})
+    found = []
+    for options in (["--batch", "16"], [], ["--batch", "16"], ["--batch", "4"], ["--batch", "1"]):
+        assert build("--source", spec, "--json", *options) == 0
+        found.append((answer(capsys)["new"], (tmp_path / "incident_cls.pt").read_bytes()))
+    assert build("--source", spec, "--no-cache", "--json", "--output", tmp_path / "anew.pt") == 0
+    assert [new for new, _ in found] == [16, 16, 0, 16, 0]
+    assert found[1][1] == found[4][1] == (tmp_path / "anew.pt").read_bytes()
+
+
 # What cannot be built
 
 
@@ -227,6 +244,30 @@ def test_a_model_that_is_not_as_it_was_fetched_is_refused(
     refused(build("--model", tmp_path / "model"), "config.json: expected sha256 0000", capsys)
 
 
+@pytest.mark.parametrize(
+    "arguments", [(), ("--source", "legacy-pt:old.pt"), ("--check", "index.pt")], ids=["build", "import", "check"]
+)
+def test_a_model_with_a_file_too_many_is_refused(
+    build: Build,
+    tiny_folder: Path,
+    tiny_encoder: Encoder,
+    tiny_index: IncidentIndex,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_index.save(tmp_path / "index.pt")
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    (tmp_path / "model" / "manifest.json").write_text(
+        json.dumps({"fingerprint": tiny_encoder.fingerprint, "files": {}})
+    )
+    (tmp_path / "model" / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    message = f"of what is in the folder, got {tiny_encoder.fingerprint}; fetch the model again"
+    refused(build("--model", tmp_path / "model", *arguments), message, capsys)
+
+
 def test_a_foreign_cache_is_named_and_left_alone(
     build: Build, source: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,12 +306,38 @@ def test_a_disk_too_full_for_the_index_keeps_the_vectors(
     assert answer(capsys)["new"] == 0
 
 
-@pytest.mark.parametrize("output", ["/proc/incident_cls.pt", "/nowhere/incident_cls.pt", "/tmp"])
+@pytest.mark.parametrize(
+    "output", ["/proc/incident_cls.pt", "/nowhere/incident_cls.pt", "/tmp", "/dev/null/incident_cls.pt"]
+)
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     build: Build, source: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
 ) -> None:
-    refused(build("--source", source({1: ["w5"]}), "--output", output), "", capsys)
+    refused(build("--source", source({1: ["w5"]}), "--output", output), f"got {output}: ", capsys)
     assert not (tmp_path / "vectors.sqlite").exists()
+
+
+@pytest.mark.parametrize("options", [("--json",), ()], ids=["json", "tables"])
+@pytest.mark.parametrize("gone", [True, False], ids=["reader gone", "disk full"])
+def test_an_index_that_could_not_be_announced_is_not_called_missing(
+    build: Build,
+    source: Callable[..., str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    gone: bool,
+) -> None:
+    spec = source({1: ["w5"]})
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        os.fdopen(writer, "w") if gone else Path("/dev/full").open("w") as stdout,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdout", stdout)
+        assert build("--source", spec, *options) == 3
+    assert len(IncidentIndex.load(tmp_path / "incident_cls.pt")) == 1
+    assert "incident_cls.pt is in order, but what there is to say could not be printed: " in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -291,6 +358,24 @@ def test_a_time_that_is_none_is_named(
     [
         (("--source", "state-csv:state.csv"), "vectors need either --encoder-name, or --model"),
         (("--source", "legacy-pt:x.pt", "--encoder-name", "x"), "vectors with --encoder-name need an --output"),
+        (
+            ("--source", "state-csv:x.csv", "--encoder-name", "x", "--output", "y", "--device", "cuda", "--batch", "7"),
+            "without effect with a source of vectors: --batch, --device",
+        ),
+        (
+            ("--source", "legacy-pt:x.pt", "--workers", "3", "--prune", "--no-cache", "--cache", "z"),
+            "without effect with a source of vectors: --cache, --no-cache, --prune, --workers",
+        ),
+        (
+            ("--source", "legacy-pt:x.pt", "--model", "m", "--encoder-tokens", "5"),
+            "without effect with --model: --encoder-revision, --encoder-tokens",
+        ),
+        (
+            ("--encoder-name", "x", "--encoder-revision", "y", "--encoder-tokens", "5"),
+            "without effect with a source of texts: --encoder-name, --encoder-revision, --encoder-tokens",
+        ),
+        (("--check", "x.pt", "--source", "jsonl:x", "--prune"), "without effect with --check: --prune, --source"),
+        (("--prune", "--no-cache"), "without effect with --no-cache: --prune"),
         (("--workers", "0"), "expected a whole number above 0, got '0'"),
         (("--device", "tpu"), "invalid choice: 'tpu'"),
     ],
@@ -362,7 +447,7 @@ def test_a_model_that_is_named_vouches_for_imported_vectors(
         (f'1,1,"{[math.nan] * 32}"\n'.replace("nan", "NaN"), "expected every vector to be finite"),
         (f'1,1,"{[0.0] * 32}"\n', "expected every vector to be finite and not zero"),
         (f'1,0,"{[1.0] * 32}"\n', "expected at least one incident"),
-        (f'-1,1,"{[1.0] * 32}"\n', "expected ids to be positive"),
+        (f'-1,1,"{[1.0] * 32}"\n', "line 2: expected incident_id and count (whole numbers in 64 bits)"),
     ],
 )
 def test_vectors_that_are_none_are_refused(
@@ -460,6 +545,18 @@ def test_vectors_of_different_encoders_are_not_compared(
     assert build("--check", tmp_path / "new.pt", "--diff", tmp_path / "old.pt") == 0
     printed = capsys.readouterr().out
     assert "1 incidents came: 1\n0 incidents went\nThe vectors cannot be compared: another encoder made them" in printed
+
+
+@pytest.mark.parametrize(("name", "revision", "compared"), [("A", "1", True), ("B", "1", False), ("A", "2", False)])
+def test_imported_vectors_are_compared_if_one_encoder_is_said_to_have_made_them(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, revision: str, compared: bool
+) -> None:
+    old, new = tmp_path / "old.pt", tmp_path / "state.csv"
+    make_index({1: torch.tensor([1.0, 1.0])}, EncoderInfo("A", "1", "unknown", 2, 2000)).save(old)
+    new.write_text('incident_id,count,mean\n1,1,"[1.0, 2.0]"\n')
+    encoder = ("--encoder-name", name, "--encoder-revision", revision)
+    assert build("--source", f"state-csv:{new}", *encoder, "--diff", old, "--json", model=False) == 0
+    assert answer(capsys)["diff"]["n_moved"] == (1 if compared else None)
 
 
 # The command line as a person starts it

@@ -4,6 +4,7 @@ The hub's client is the real one; the model is tiny, under the name and the revi
 """
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from transformers import LongformerConfig, LongformerForMaskedLM, LongformerMode
 import conversion
 import fetch_model
 import hub as hub_module
+from embedding import load_verified
+from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
 from incidents.encoder import Encoder
 from incidents.manifest import verify_files
@@ -121,6 +124,27 @@ def test_the_files_of_sentence_transformers_come_along(fetch: Fetch, tmp_path: P
     assert (Encoder.load(tmp_path / "mine").encode("w9 w8").vector - mean / mean.norm()).abs().max() <= 1e-5
 
 
+def test_a_changed_model_is_all_that_its_folder_holds(fetch: Fetch, tmp_path: Path) -> None:
+    """What the old one had more than the new one would turn its vectors into a third model's."""
+    source, output = tmp_path / "mine", tmp_path / "output"
+    make_model(source, "bert")
+    kinds = ("Transformer", "Pooling", "Normalize")
+    modules = [{"type": f"sentence_transformers.models.{kind}", "path": f"1_{kind}"} for kind in kinds]
+    (source / "modules.json").write_text(json.dumps(modules))
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (source / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    assert fetch(source, output) == 0
+    (output / "incident_cls.pt").write_text("an index")
+    for name in ("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"):
+        (source / name).unlink()
+    assert fetch(source, output) == 0
+    files = sorted(path.name for path in output.rglob("*") if path.is_file())
+    assert files == ["config.json", "incident_cls.pt", "manifest.json", "model.safetensors", "tokenizer.json"]
+    encoder = load_verified(output)
+    assert torch.equal(encoder.encode("w9 w8").vector, Encoder.load(source).encode("w9 w8").vector)
+
+
 def test_a_model_whose_vectors_differ_is_not_put_into_place(
     fetch: Fetch, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
 ) -> None:
@@ -175,6 +199,24 @@ def test_a_folder_is_not_replaced_by_what_is_left_of_it(fetch: Fetch, copy: Path
     assert fetch(copy, copy) == 1
     assert "expected --output to be another folder" in err()
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+
+
+@pytest.mark.parametrize("limit_bytes", [100, 5_000, 60_000])
+def test_a_full_disk_is_said_to_be_full(
+    fetch: Fetch, published: Path, tmp_path: Path, err: Callable[[], str], limit_bytes: int
+) -> None:
+    """Whether it is full before anything is written, or once the weights are."""
+    with full_disk(limit_bytes):
+        assert_refused(fetch, published, tmp_path / "mine", "File too large", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/x/y", "/dev/null/y"])
+def test_an_output_that_cannot_be_made_is_named(
+    fetch: Fetch, published: Path, err: Callable[[], str], folder: str
+) -> None:
+    assert fetch(published, Path(folder)) == 1
+    assert re.fullmatch(f"No model fetched: .*'{Path(folder).parent}.*'\n", err())
 
 
 # From the hub
@@ -238,6 +280,30 @@ def test_files_in_the_hubs_own_cache_are_used(fetch: Fetch, hub: Hub, published:
     hub.status = 500
     assert fetch("longformer", tmp_path / "longformer") == 0
     assert (cached / WEIGHTS).is_file()
+
+
+@pytest.mark.parametrize("manifest", [None, '{"name": "mine"}'])
+def test_for_a_folder_of_another_model_nothing_is_downloaded(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str], manifest: str | None
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("mine" if manifest is None else "{}")
+    if manifest:
+        (tmp_path / "mine" / "manifest.json").write_text(manifest)
+    hub.files = {path: content for path, content in hub.files.items() if path.endswith("/config.json")}
+    assert fetch("longformer", tmp_path / "mine") == 1
+    assert err() == f"No model fetched: {tmp_path / 'mine'} holds another one; name another folder\n"
+
+
+def test_what_was_downloaded_is_kept_until_the_model_is_in_place(
+    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str]
+) -> None:
+    (tmp_path / "longformer" / "model.safetensors" / "in-the-way").mkdir(parents=True)
+    assert fetch("longformer", tmp_path / "longformer") == 1
+    assert "No model fetched: " in err()
+    hub.status = 500
+    shutil.rmtree(tmp_path / "longformer")
+    assert fetch("longformer", tmp_path / "longformer") == 0
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])

@@ -28,6 +28,7 @@ class Server:
     cuts: list[int] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    location: str = ""
 
 
 @pytest.fixture
@@ -40,6 +41,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             state.requests.append({key: value for key, value in self.headers.items() if key.startswith(("If-", "Ran"))})
             start, total = 0, len(state.content)
             validators = [validator for validator in (state.etag, state.modified) if validator]
+            if state.location:
+                self.send_response(302)
+                self.send_header("Location", state.location)
+                self.end_headers()
+                return
             if state.status != 200:
                 self.send_error(state.status)
                 return
@@ -80,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def test_a_file_arrives_whole(server: Server, tmp_path: Path) -> None:
     path = download(server.url, tmp_path / "downloads")
-    assert path == tmp_path / "downloads" / "backup-1.tar.bz2"
+    assert (path.name, path.parent.parent) == ("backup-1.tar.bz2", tmp_path / "downloads")
     assert path.read_bytes() == CONTENT
     assert server.requests == [{}]
     assert sorted(file.name for file in path.parent.iterdir()) == ["backup-1.tar.bz2", "backup-1.tar.bz2.validator"]
@@ -176,5 +182,49 @@ def test_an_address_where_nobody_answers_is_an_error(tmp_path: Path, monkeypatch
 def test_the_address_does_not_choose_the_folder(server: Server, tmp_path: Path) -> None:
     for end in ("a/..", "%2e%2e", "x%2f..%2f..%2fetc", ""):
         path = download(server.url.replace("backup-1.tar.bz2", end), tmp_path / "downloads")
-        assert path.parent == tmp_path / "downloads"
+        assert path.parent.parent == tmp_path / "downloads"
         assert path.is_file()
+
+
+def test_files_of_one_name_from_two_addresses_are_two(server: Server, tmp_path: Path) -> None:
+    """Else the second server would be asked whether the first one's file has changed, and might say no."""
+    server.etag, server.modified = None, "Mon, 02 Feb 2026 00:00:00 GMT"
+    first = download(server.url, tmp_path)
+    server.content = b"another"
+    second = download(server.url.replace("/public/", "/2024/"), tmp_path)
+    assert (first.read_bytes(), second.read_bytes()) == (CONTENT, b"another")
+    assert first.name == second.name
+
+
+def test_a_new_signature_is_not_a_new_address(server: Server, tmp_path: Path) -> None:
+    assert download(server.url, tmp_path) == download(server.url + "2", tmp_path)
+    assert server.requests == [{}, {"If-None-Match": '"version 1"'}]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter2@127.0.0.1/backup.tar.bz2",
+        "http://hunter2@127.0.0.1:9/backup.tar.bz2",
+        "http://127.0.0.1:hunter2/backup.tar.bz2",
+        "http://127.0.0.1:9/a b.tar.bz2?sig=hunter2",
+        "http://127.0.0.1:9/b\n.tar.bz2?sig=hunter2",
+        "http://127.0.0.1:9/\u00e4.tar.bz2?sig=hunter2",
+        "http://[hunter2/backup.tar.bz2",
+        "http:///backup.tar.bz2?sig=hunter2",
+        "file:///hunter2",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_unseen(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValueError, match=r"expected an address http\(s\)://host") as refused:
+        download(url, tmp_path)
+    assert "hunter2" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:hunter2/", "file:///hunter2"])
+def test_a_redirection_shows_no_address(server: Server, tmp_path: Path, location: str) -> None:
+    server.location = location
+    with pytest.raises(OSError, match=r"backup-1\.tar\.bz2: the server (answered 302|redirects to an)") as refused:
+        download(server.url, tmp_path)
+    assert "hunter2" not in str(refused.value)

@@ -45,6 +45,12 @@ def test_a_model_that_was_copied_in_part_is_refused(model: Path) -> None:
         self_check.main()
 
 
+def test_a_model_with_a_file_too_many_is_refused(model: Path) -> None:
+    (model / "manifest.json").write_text(json.dumps({"fingerprint": "0" * 64, "files": {}}))
+    with pytest.raises(InvalidModelError, match=r"manifest\.json: expected the fingerprint .*, got 0000"):
+        self_check.main()
+
+
 def test_a_damaged_index_is_refused(model: Path) -> None:
     (model / "incident_cls.pt").write_bytes(b"PK")
     with pytest.raises(InvalidIndexError, match="damaged"):

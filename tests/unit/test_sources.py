@@ -6,6 +6,7 @@ import json
 import pickle
 import tarfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,18 @@ def test_json_lines(tmp_path: Path) -> None:
     assert [list(source.reports(incident)) for incident in incidents[::-1]] == [[], [Report(1, "w5"), Report(2, "w6")]]
 
 
+def test_what_cannot_be_printed_is_left_out_of_a_title(tmp_path: Path) -> None:
+    (tmp_path / "some.jsonl").write_text('{"incident_id": 1, "title": "a\\ud800 \\ud83d\\ude00", "reports": []}')
+    assert content(JsonLines(tmp_path / "some.jsonl", "some")) == {(1, "a \N{GRINNING FACE}"): []}
+
+
 @pytest.mark.parametrize(
     "line",
     [
         b"", b"[]", b"{", b'"text"', b"\xff", b"[" * 100_000,
         b'{"incident_id": "1", "title": "One", "reports": []}',
         b'{"incident_id": 0, "title": "One", "reports": []}',
+        b'{"incident_id": 99999999999999999999, "title": "One", "reports": []}',
         b'{"incident_id": true, "title": "One", "reports": []}',
         b'{"incident_id": 1, "title": 1, "reports": []}',
         b'{"incident_id": 1, "title": "One", "reports": ["a text"]}',
@@ -138,6 +145,25 @@ def test_what_is_there_twice_is_refused() -> None:
             staged.add_incident(1, "One", [])
         with pytest.raises(ValueError, match="expected every report once, got 11 twice"):
             staged.add_report(11, "eleven")
+
+
+@pytest.mark.parametrize("number", [0, -3, 2**63, 10**30])
+def test_numbers_that_no_index_can_hold_are_refused(number: int) -> None:
+    expected = rf"from 1 to 2\^63 - 1, got {number}$"
+    with StagedIncidents("") as staged:
+        staged.add_incident(2**63 - 1, "The last", [2**63 - 1])
+        with pytest.raises(ValueError, match="expected an incident id " + expected):
+            staged.add_incident(number, "One", [])
+        with pytest.raises(ValueError, match="expected a report of incident 1 to have a number " + expected):
+            staged.add_incident(1, "One", [11, number])
+        with pytest.raises(ValueError, match="expected a report number " + expected):
+            staged.add_report(number, "eleven")
+        with pytest.raises(ValueError, match="expected the id of a duplicate " + expected):
+            staged.fold([(number, 1)])
+        with pytest.raises(ValueError, match="expected the true incident of 1 to have an id " + expected):
+            staged.fold([(1, number)])
+        left_out = "it is listed, but not there"
+        assert content(staged) == {(2**63 - 1, "The last"): [(2**63 - 1, left_out)]}
 
 
 def test_a_stored_vector_comes_with_its_text() -> None:
@@ -247,6 +273,62 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, length: int) -> None:
         take_in(path, tmp_path)
 
 
+ORDER = ("incidents.csv", "duplicates.csv", "reports.csv")
+
+
+def unpacked_archive(tmp_path: Path, names: tuple[str, ...] = ORDER) -> bytes:
+    """Of each file a header and its content, 512 bytes each; then blocks of zeros."""
+    with tarfile.open(tmp_path / "whole.tar", "w") as archive:
+        for name in names:
+            content = "incident_id,title,description,reports\n1,One,First,[10]\n" if name == ORDER[0] else FILES[name]
+            member = tarfile.TarInfo(f"mongodump_full_snapshot/{name}")
+            member.size = len(content.encode())
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return (tmp_path / "whole.tar").read_bytes()
+
+
+@pytest.mark.parametrize("edges", [[0], [0, 600], [0, 1024, 1100]])
+@pytest.mark.parametrize("length", [1024, 1024 + 100, 2048, 2048 + 511, 2048 + 512])
+def test_an_archive_that_was_cut_before_it_was_packed_is_refused(tmp_path: Path, length: int, edges: list[int]) -> None:
+    """It must not be taken for one without reports."""
+    packed, path = unpacked_archive(tmp_path)[:length], tmp_path / "backup.tar.bz2"
+    path.write_bytes(b"".join(bz2.compress(packed[start:end]) for start, end in pairwise([*edges, length])))
+    with pytest.raises(ValueError, match=r"backup\.tar\.bz2: (cut, expected .*reports\.csv or the archive|damaged)"):
+        take_in(path, tmp_path)
+
+
+def test_an_archive_in_several_streams_is_read_to_its_end(tmp_path: Path) -> None:
+    """As pbzip2 packs them."""
+    packed, path = unpacked_archive(tmp_path), tmp_path / "backup.tar.bz2"
+    streams = [bz2.compress(packed[start : start + 700]) for start in range(0, len(packed), 700)]
+    path.write_bytes(b"".join(streams))
+    assert take_in(path, tmp_path)[0] == {(1, "One"): [(10, "ten")]}
+    path.write_bytes(b"".join(streams[:3]) + streams[3][:-20])
+    with pytest.raises(ValueError, match="damaged or foreign"):
+        take_in(path, tmp_path)
+
+
+def test_an_archive_without_incidents_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "backup.tar.bz2"
+    path.write_bytes(bz2.compress(unpacked_archive(tmp_path, ORDER[1:])))
+    with pytest.raises(ValueError, match=rf"^{path}: expected a snapshot, got no incidents\.csv in it$"):
+        take_in(path, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
+def test_reports_that_are_no_file_are_not_missing(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "backup.tar.bz2", "w:bz2") as archive:
+        member = tarfile.TarInfo("mongodump_full_snapshot/reports.csv")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(ValueError, match=r"damaged or foreign, .*: reports\.csv is no file"):
+        take_in(tmp_path / "backup.tar.bz2", tmp_path)
+    (tmp_path / "folder" / "reports.csv").mkdir(parents=True)
+    (tmp_path / "folder" / "incidents.csv").write_text(INCIDENTS)
+    with pytest.raises(IsADirectoryError, match=r"reports\.csv"):
+        take_in(tmp_path / "folder", tmp_path)
+
+
 @pytest.mark.parametrize("foreign", [b"no archive", bz2.compress(b"no archive" * 1000), b"PK\3\4" + b"\0" * 1000])
 def test_a_foreign_file_is_refused(tmp_path: Path, foreign: bytes) -> None:
     (tmp_path / "backup.tar.bz2").write_bytes(foreign)
@@ -267,13 +349,29 @@ def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
         ("incidents.csv", "", "incidents.csv, line 0: expected the columns incident_id, title, reports, got None"),
         ("incidents.csv", "a,b\n1,2\n", r"incidents.csv, line 1: expected the columns .* got \['a', 'b'\]"),
         ("incidents.csv", INCIDENTS[:-9], "incidents.csv, line 5: expected 7 columns, got another number"),
-        ("incidents.csv", INCIDENTS.replace(",1,", ",one,"), "incidents.csv, line 4: invalid literal for int"),
+        (
+            "incidents.csv",
+            INCIDENTS.replace(",1,", ",one,"),
+            "line 4: expected incident_id to be a whole number, got 'one'",
+        ),
         ("incidents.csv", INCIDENTS.replace("[10]", "ten"), "incidents.csv, line 4: "),
         ("incidents.csv", INCIDENTS.replace("[10]", '"[""10""]"'), "line 4: expected a list of report numbers"),
         ("incidents.csv", INCIDENTS + INCIDENTS.split("\n", 1)[1], "expected every incident once, got 3 twice"),
+        (
+            "incidents.csv",
+            INCIDENTS.replace(",1,", f",{10**20 - 1},"),
+            "line 4: expected an incident id from 1 to 2.63",
+        ),
+        (
+            "incidents.csv",
+            INCIDENTS.replace("[10]", "[0]"),
+            "line 4: expected a report of incident 1 to have a number from 1",
+        ),
+        ("incidents.csv", INCIDENTS.replace("[10]", "[" * 100_000), "incidents.csv, line 4: .*recursion"),
         ("reports.csv", REPORTS[:-20], "reports.csv, line 5: unexpected end of data"),
         ("reports.csv", REPORTS + '"10","","",""\n', "line 7: expected every report once, got 10 twice"),
         ("duplicates.csv", DUPLICATES + "1,2\n", "circle"),
+        ("duplicates.csv", DUPLICATES + "3,0\n", "expected the true incident of 3 to have an id from 1 to "),
         ("duplicates.csv", DUPLICATES + "1\n", "duplicates.csv, line 4: expected 2 columns"),
     ],
 )
@@ -281,6 +379,40 @@ def test_a_damaged_file_of_a_snapshot_is_named(tmp_path: Path, name: str, text: 
     write_archive(tmp_path / "backup.tar.bz2", FILES | {name: text})
     with pytest.raises(ValueError, match=message):
         take_in(tmp_path / "backup.tar.bz2", tmp_path)
+
+
+PRIVATE = "what somebody wrote " * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("reports.csv", f'10,"{PRIVATE}"\n'),
+        ("reports.csv", f'report_number,text\n"{PRIVATE}",10\n'),
+        ("incidents.csv", f"incident_id,title,reports\n1,One,{PRIVATE}\n"),
+        ("incidents.csv", f'incident_id,title,reports\n1,One,"""{PRIVATE}"""\n'),
+        ("duplicates.csv", f"duplicate_incident_number,true_incident_number\n1,{PRIVATE}\n"),
+    ],
+)
+def test_a_text_in_the_wrong_place_is_not_shown(tmp_path: Path, name: str, text: str) -> None:
+    for filename, content in (FILES | {name: text}).items():
+        (tmp_path / filename).write_text(content)
+    with pytest.raises(ValueError, match=name) as refused:
+        take_in(tmp_path, tmp_path)
+    assert len(str(refused.value)) < 200
+
+
+def test_a_text_in_the_wrong_place_of_a_line_or_a_state_is_not_shown(tmp_path: Path) -> None:
+    for line in (b'{"text": "' + PRIVATE.encode() + b'\xff"}', json.dumps({"incident_id": PRIVATE}).encode(),
+                 json.dumps({"incident_id": PRIVATE, "title": "", "reports": []}).encode()):  # fmt: skip
+        (tmp_path / "some.jsonl").write_bytes(line)
+        with pytest.raises(ValueError, match=r"some\.jsonl, line 1") as refused:
+            content(JsonLines(tmp_path / "some.jsonl", "some"))
+        assert "somebody wrote what" not in str(refused.value)
+    (tmp_path / "state.csv").write_text(PRIVATE)
+    with pytest.raises(ValueError, match=r"state\.csv") as refused:
+        list(StateCsv(tmp_path / "state.csv").incidents())
+    assert "somebody wrote what" not in str(refused.value)
 
 
 def test_a_snapshot_without_incidents_is_refused(tmp_path: Path) -> None:
@@ -323,13 +455,15 @@ def test_the_state_of_the_original_service(tmp_path: Path) -> None:
     [
         "", "a,b\n", "incident_id,count,mean\n1,2\n", 'incident_id,count,mean\n1,2,"[0.5',
         "incident_id,count,mean\none,2,[0.5]\n", "incident_id,count,mean\n1,2.5,[0.5]\n",
+        "incident_id,count,mean\n1,1" + "0" * 30 + ",[0.5]\n", "incident_id,count,mean\n9" + "0" * 19 + ",1,[0.5]\n",
+        "incident_id,count,mean\n0,2,[0.5]\n", "incident_id,count,mean\n1,-2,[0.5]\n",
         "incident_id,count,mean\n1,2,[0.5\n", 'incident_id,count,mean\n1,2,"[0.5, null]"\n',
         "incident_id,count,mean\n1,2," + "[" * 100_000, "incident_id,count,mean\n1,2,[1" + "0" * 400 + "]\n",
     ],
 )  # fmt: skip
 def test_another_kind_of_state_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"state\.csv, line \d: expected incident_id and count \(whole numbers\)"):
+    with pytest.raises(ValueError, match=r"state\.csv, line \d: expected incident_id and count \(whole numbers in"):
         list(StateCsv(tmp_path / "state.csv").incidents())
 
 
@@ -364,9 +498,11 @@ class Hostile:
         (lambda path: torch.save([Hostile(path.parent / "made")], path), "damaged, foreign or would run code"),
         (lambda path: path.write_bytes(pickle.dumps([Hostile(path.parent / "made")])), "would run code"),
         (lambda path: torch.save({"ids": torch.ones(2)}, path), "got dict"),
-        (lambda path: torch.save([None, torch.ones(2)], path), r"got torch.float32 of shape \(2,\) at position 1"),
+        (lambda path: torch.save([None, torch.ones(2)], path), r"got torch.float32 of shape \(2,\), .* at position 1"),
         (lambda path: torch.save([torch.ones(2, 2).double()], path), "got torch.float64 of shape"),
         (lambda path: torch.save([[0.5]], path), "got list at position 0"),
+        (lambda path: torch.save([torch.eye(2).to_sparse()], path), "torch.sparse_coo on cpu at position 0"),
+        (lambda path: torch.save([torch.ones(2, 2, device="meta")], path), "on meta at position 0"),
     ],
 )
 def test_another_kind_of_vectors_is_refused(tmp_path: Path, write: Callable[[Path], object], got: str) -> None:
