@@ -30,3 +30,20 @@ def only(workflow: str, text: str) -> Step:
 def test_a_deployment_has_every_setting_from_the_repositorys_variables() -> None:
     keys = re.findall(r"^#?([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE)
     assert only("deploy", "make deploy")["env"] == {key: f"${{{{ vars.{key} }}}}" for key in keys}
+
+
+def test_credentials_that_last_an_hour_are_asked_for_after_the_refresh_that_takes_longer() -> None:
+    order = [step.get("id", step.get("run")) for step in steps("refresh")]
+    assert order.index("refresh") < order.index("credentials") < order.index("make publish NAME=longformer")
+    assert only("refresh", "make refresh")["env"].keys() == {"MONGODB_CONNECTION_STRING"}
+    assert only("refresh", "make publish")["env"].keys() == {"INDEX_BUCKET", "INDEX_KEY"}
+
+
+def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
+    """The file is what tells; so no cache may bring one of another run."""
+    assert "hashFiles('models/longformer/incident_cls.pt') != ''" in only("refresh", "credentials")["if"]
+    for workflow in ("deploy", "refresh"):
+        uses = [step.get("uses", "").split("@")[0] for step in steps(workflow)]
+        assert "actions/cache" not in uses, "saves at the end, with the index in the model's folder"
+        saved = next(number for number, step in enumerate(steps(workflow)) if "Keep the model" in step.get("name", ""))
+        assert steps(workflow)[saved - 1]["run"] == "make model NAME=longformer"
