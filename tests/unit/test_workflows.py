@@ -21,9 +21,10 @@ def steps(workflow: str) -> list[Step]:
     return found
 
 
-def only(workflow: str, text: str) -> Step:
-    """The one step that runs or uses something."""
-    (found,) = (step for step in steps(workflow) if text in step.get("run", "") + step.get("uses", ""))
+def only(workflow: str, text: str, name: str = "") -> Step:
+    """The one step that runs or uses something, and has this in its name."""
+    named = (step for step in steps(workflow) if name in step.get("name", ""))
+    (found,) = (step for step in named if text in step.get("run", "") + step.get("uses", ""))
     return found
 
 
@@ -45,5 +46,20 @@ def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
     for workflow in ("deploy", "refresh"):
         uses = [step.get("uses", "").split("@")[0] for step in steps(workflow)]
         assert "actions/cache" not in uses, "saves at the end, with the index in the model's folder"
-        saved = next(number for number, step in enumerate(steps(workflow)) if "Keep the model" in step.get("name", ""))
-        assert steps(workflow)[saved - 1]["run"] == "make model NAME=longformer"
+        kept = steps(workflow).index(only(workflow, "actions/cache/save", name="Keep the model"))
+        assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
+
+
+def test_a_refresh_that_takes_too_long_keeps_its_vectors_and_is_reported() -> None:
+    assert only("refresh", "make refresh")["timeout-minutes"] < jobs("refresh")["refresh"]["timeout-minutes"]
+    assert only("refresh", "actions/cache/save", name="vectors")["if"].startswith("${{ always() && ")
+    assert "needs.refresh.result" in jobs("refresh")["report"]["if"]
+    assert jobs("refresh")["report"]["if"].startswith("${{ always() && ")
+
+
+def test_vectors_are_found_where_they_were_kept() -> None:
+    """The action finds nothing under another path than it was told to save; SQLite keeps the last ones in a log."""
+    caches = [
+        step for workflow in ("deploy", "refresh") for step in steps(workflow) if "vectors" in step.get("name", "")
+    ]
+    assert {step["with"]["path"] for step in caches} == {".cache/vectors.sqlite*"}
