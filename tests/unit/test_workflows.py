@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,9 +51,17 @@ def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
         assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
 
 
-def test_a_refresh_that_takes_too_long_keeps_its_vectors_and_is_reported() -> None:
-    assert only("refresh", "make refresh")["timeout-minutes"] < jobs("refresh")["refresh"]["timeout-minutes"]
-    assert only("refresh", "actions/cache/save", name="vectors")["if"].startswith("${{ always() && ")
+@pytest.mark.parametrize(("workflow", "command"), [("refresh", "make refresh"), ("deploy", "make index")])
+def test_vectors_are_kept_at_once_and_also_if_there_was_not_enough_time(workflow: str, command: str) -> None:
+    embedding = only(workflow, command)
+    assert embedding["timeout-minutes"] < jobs(workflow)[workflow]["timeout-minutes"]
+    kept = steps(workflow)[steps(workflow).index(embedding) + 1]
+    assert kept["uses"].startswith("actions/cache/save@")
+    assert kept["if"] == f"${{{{ always() && steps.{embedding['id']}.outcome != 'skipped' }}}}"
+    assert kept["with"]["key"].startswith(only(workflow, "cache/restore", name="vectors")["with"]["restore-keys"])
+
+
+def test_a_refresh_that_was_stopped_is_reported_too() -> None:
     assert "needs.refresh.result" in jobs("refresh")["report"]["if"]
     assert jobs("refresh")["report"]["if"].startswith("${{ always() && ")
 
