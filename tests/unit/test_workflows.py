@@ -72,3 +72,13 @@ def test_vectors_are_found_where_they_were_kept() -> None:
         step for workflow in ("deploy", "refresh") for step in steps(workflow) if "vectors" in step.get("name", "")
     ]
     assert {step["with"]["path"] for step in caches} == {".cache/vectors.sqlite*"}
+
+
+def test_a_kept_model_is_fetched_anew_when_what_made_it_changes() -> None:
+    keys = {only(workflow, "cache/restore", name="model")["with"]["key"] for workflow in ("deploy", "refresh")}
+    (key,) = keys  # the same in both, so that one fetches for the other
+    files = set(re.findall(r"'(\S+)'", key))
+    assert {"scripts/fetch_model.py", "scripts/conversion.py", "scripts/hub.py"} <= files
+    assert {f"inference/incidents/{name}.py" for name in ("encoder", "manifest", "model_folder", "text")} <= files
+    for file in files:
+        assert (REPOSITORY / file).is_file(), file
