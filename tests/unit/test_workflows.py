@@ -11,8 +11,17 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 Step = dict[str, Any]
 
 
+def read(workflow: str) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / ".github" / "workflows" / f"{workflow}.yml")
+    return found
+
+
+def triggers(workflow: str) -> set[str]:
+    return set(read(workflow)["on"])
+
+
 def jobs(workflow: str) -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / ".github" / "workflows" / f"{workflow}.yml")["jobs"]
+    found: dict[str, Any] = read(workflow)["jobs"]
     return found
 
 
@@ -82,3 +91,10 @@ def test_a_kept_model_is_fetched_anew_when_what_made_it_changes() -> None:
     assert {f"inference/incidents/{name}.py" for name in ("encoder", "manifest", "model_folder", "text")} <= files
     for file in files:
         assert (REPOSITORY / file).is_file(), file
+
+
+def test_what_fails_its_tests_is_not_deployed_and_is_tested_once() -> None:
+    assert jobs("deploy")["deploy"]["needs"] == "test"
+    assert jobs("deploy")["test"]["uses"] == "./.github/workflows/test.yml"
+    assert triggers("test") == {"pull_request", "workflow_call"}
+    assert triggers("deploy") == {"push", "workflow_dispatch"}
