@@ -7,7 +7,7 @@ import boto3
 
 from incidents import store
 from incidents.manifest import read_fingerprint, verify_files
-from incidents.settings import IMAGE_FOLDER, settings
+from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS
 
 
 def main() -> None:
@@ -24,8 +24,9 @@ def main() -> None:
     sys.stderr.write(f"handlers: {', '.join(scripts)}\n")
     boto3.client("s3", region_name="us-east-1")  # which a handler imports only when it looks for a published index
 
-    folder = IMAGE_FOLDER / settings().model_dir
-    if not (folder / settings().model_filename).is_file():
+    weights = IMAGE_FOLDER / IMAGE_WEIGHTS
+    folder = weights.parent
+    if not weights.is_file():
         sys.stderr.write(f"no model in {folder}: it has to be on the model cache\n")
         return
     verify_files(folder)
@@ -36,7 +37,7 @@ def main() -> None:
             f"expected the manifest to have the fingerprint {encoder.fingerprint}, got {said}; fetch the model again"
         )
     sys.stderr.write(f"model: {encoder.name}, {embedding.tokens_used} tokens embedded\n")
-    if not (folder / settings().incidents_filename).is_file():
+    if not (IMAGE_FOLDER / IMAGE_INDEX).is_file():
         sys.stderr.write(f"no index in {folder}: it has to be on the model cache\n")
         return
     index = store.index(built_with=encoder)
