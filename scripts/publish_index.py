@@ -82,6 +82,10 @@ class PublishedIndex:
             InvalidIndexError: the file is not a usable index.
             RefusedError: it must not replace what is published.
         """
+        return self._replace(self._head(), file, max_loss_percent, force=force)
+
+    def _replace(self, current: Any, file: Path, max_loss_percent: float, *, force: bool) -> str:
+        """Publish a file in the place of `current`, and of nothing else."""
         index = IncidentIndex.load(file)
         content = file.read_bytes()
         metadata = {
@@ -91,7 +95,6 @@ class PublishedIndex:
             "incidents": str(len(index)),
             "built-at": index.built_at,
         }
-        current = self._head()
         if current is not None:
             if current["Metadata"].get(SHA256_KEY) == metadata[SHA256_KEY]:
                 return f"Index {index.version} with {len(index)} incidents already is the published one."
@@ -120,7 +123,7 @@ class PublishedIndex:
                 with tempfile.TemporaryDirectory() as folder:
                     file = Path(folder) / f"version-{candidate}"
                     file.write_bytes(earlier["Body"].read())
-                    return self.publish(file, max_loss_percent, force=force)
+                    return self._replace(current, file, max_loss_percent, force=force)
         raise RefusedError("there is no earlier version that differs from what is published")
 
     def _head(self) -> Any:
