@@ -172,6 +172,20 @@ def test_a_rollback_brings_back_what_was_there_before(
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "2"
 
 
+def test_each_rollback_goes_further_back(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:
+    for last in (1, 2, 3):
+        run(file(*range(1, 10 + last)))
+    assert run("--rollback")[0] == 0
+    assert len(published(s3, tmp_path)) == 11
+    assert run("--rollback")[0] == 0
+    assert len(published(s3, tmp_path)) == 10
+    assert run("--rollback") == (1, "Not published: there is no earlier version that differs from what is published\n")
+    run(file(*range(1, 14)))
+    assert run("--rollback", "--force")[0] == 0  # to what was in service before, which was the first
+    assert len(published(s3, tmp_path)) == 10
+    assert run("--rollback")[0] == 1
+
+
 def test_a_rollback_to_a_version_that_is_named(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:
     for count in (2, 3, 4):
         run(file(*range(1, count + 1)))
