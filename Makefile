@@ -203,6 +203,7 @@ $(EMULATOR): tests/emulator.lock | $(VENV)/run.stamp
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
+	@[ ! -L $(VENV) ] || { echo '$(VENV) is a symbolic link: what it points to would be emptied, so remove it first' >&2; exit 1; }
 	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB' >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \

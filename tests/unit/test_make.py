@@ -1,7 +1,9 @@
 """What make does to folders that are not its own, in a folder of the tests."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no ma
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "--silent", "--file", str(MAKEFILE), *arguments]
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    command = ["make", "--silent", "--file", str(MAKEFILE), f"PYTHON={sys.executable}", *arguments]
+    inherited = {"PATH": os.environ["PATH"]}  # and nothing that a make around these tests says
+    return subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -58,3 +60,15 @@ def test_a_model_without_weights_is_refused_and_the_last_one_stays(checkout: Pat
     assert (checkout / "inference" / "model" / "model.safetensors").is_file()
     assert make(checkout, "image-model", "MODEL=").returncode == 0
     assert not (checkout / "inference" / "model").exists()
+
+
+def test_an_environment_elsewhere_is_not_emptied_through_a_link(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("venv")
+    (elsewhere / "precious").touch()
+    (checkout / ".venv").symlink_to(elsewhere)
+    done = make(checkout, ".venv/run.stamp", "TORCH_INDEX=")
+    assert done.returncode != 0
+    assert ".venv is a symbolic link: what it points to would be emptied, so remove it first" in done.stderr
+    assert (elsewhere / "precious").exists()
