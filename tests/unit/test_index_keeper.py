@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -384,6 +386,25 @@ def test_a_refresh_that_ends_while_the_files_are_searched_wins(
     monkeypatch.setattr(index_keeper.IndexKeeper, "_find", overtaken)
     ids()
     assert ids() == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_look_that_is_about_to_begin_is_no_error_to_another_thread(
+    start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[futures.Future[None]] = []
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            others.append(pool.submit(store._keeper()._wait))
+            futures.wait(others, timeout=0.2)  # it may have to wait for this thread
+            super().start()
+
+    monkeypatch.setattr(index_keeper, "Thread", Late)
+    start()
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert ids() == [1, 2]
+        others[0].result()
 
 
 def test_a_cache_that_is_read_only_and_up_to_date_is_no_problem(
