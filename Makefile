@@ -142,14 +142,18 @@ bench-build: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure building an ind
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
 	rm -rf $(VENV) models inference/model node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-# The image holds what is in inference/model. A folder outside of models/ is taken as it is, with its index if it has one;
-# an inference/model that somebody else made is not replaced, as it may be the only one.
+# The image holds what is in inference/model. A folder outside of models/ is taken as it is, with its index if it has one,
+# and files in the place of links, which a hub's folder consists of; an inference/model that somebody else made is not
+# replaced, as it may be the only one.
 image-model: $(if $(filter models/%,$(MODEL)),$(INDEX))
 	@[ ! -e inference/model ] || [ -e inference/model/.copied-by-make ] || \
 		{ echo 'inference/model is not a copy that make made: move it elsewhere and name it, MODEL=folder' >&2; exit 1; }
-	@rm -rf inference/model models/.image
-	@$(if $(MODEL),mkdir -p models && cp -pR $(MODEL) models/.image && touch models/.image/.copied-by-make && \
-		mv models/.image inference/model)
+	@[ -z "$(MODEL)" ] || [ -f "$(MODEL)/model.safetensors" ] || \
+		{ echo 'expected the weights of a model in $(MODEL)/model.safetensors, found no such file' >&2; exit 1; }
+	@rm -rf models/.image
+	@$(if $(MODEL),mkdir -p models/.image && cp -pRL "$(MODEL)/." models/.image && touch models/.image/.copied-by-make)
+	@rm -rf inference/model
+	@$(if $(MODEL),mv models/.image inference/model)
 
 # Only where there is none: an index of somebody's own incidents is not replaced by one of the sample.
 $(INDEX): | $(MODEL)/manifest.json
@@ -199,6 +203,7 @@ $(EMULATOR): tests/emulator.lock | $(VENV)/run.stamp
 
 $(VENV)/run.stamp: inference/requirements.txt scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer, got " + sys.version)'
+	@[ ! -L $(VENV) ] || { echo '$(VENV) is a symbolic link: what it points to would be emptied, so remove it first' >&2; exit 1; }
 	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB' >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \

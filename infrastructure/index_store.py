@@ -28,7 +28,8 @@ class IndexStore(Construct):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            # Also of an update that fails; but a first deployment that fails takes its empty bucket with it.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self._index_arn = self.bucket.arn_for_objects(key)
         self._model_arn = self.bucket.arn_for_objects(f"{model_prefix}/*")

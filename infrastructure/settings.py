@@ -57,11 +57,11 @@ class Settings:
     alarm_topic_arn: str | None
     """ALARM_TOPIC_ARN: the SNS topic that alarms tell; else they only show."""
     model_dir: str
-    """MODEL_DIR: the model folder's name, in the cache and in the image."""
+    """MODEL_DIR: the folder in the cache where the newer index is, and a model under its name on the hub."""
     model_filename: str
-    """MODEL_FILENAME: the weights in the model folder."""
+    """MODEL_FILENAME: the weights in a published model's folder."""
     incidents_filename: str
-    """INCIDENTS_FILENAME: the index file's name in the model folder."""
+    """INCIDENTS_FILENAME: the index file's name in the cache."""
     hf_model_uri: str
     """HF_MODEL_URI: the model's name on the hub, by which it is published: under models/ in the bucket."""
     index_key: str

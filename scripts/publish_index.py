@@ -21,6 +21,8 @@ from incidents.errors import InvalidIndexError
 from incidents.index import IncidentIndex
 from incidents.published import FINGERPRINT_KEY, SHA256_KEY
 
+ROLLED_BACK_KEY: Final = "rolled-back-to"
+"""In the metadata of what a rollback published: the version that it was, before which the next rollback looks."""
 DEFAULT_MAX_LOSS_PERCENT: Final = 10
 """Incidents that may be missing: the database merges duplicates now and then, but never many at once."""
 
@@ -48,7 +50,8 @@ def main() -> int:
         nargs="?",
         const="",
         metavar="VERSION",
-        help="instead, publish this version again (default: the newest that differs from what is published)",
+        help="instead, publish this version again (default: the newest that differs from what is published; after a "
+        "rollback, one older than what that brought back)",
     )
     arguments = parser.parse_args()
     if arguments.rollback is not None and arguments.index is not None:
@@ -82,6 +85,10 @@ class PublishedIndex:
             InvalidIndexError: the file is not a usable index.
             RefusedError: it must not replace what is published.
         """
+        return self._replace(self._head(), file, max_loss_percent, force=force)
+
+    def _replace(self, current: Any, file: Path, max_loss_percent: float, *, force: bool, version: str = "") -> str:
+        """Publish a file, which may be that of an earlier `version`, in the place of `current` and of nothing else."""
         index = IncidentIndex.load(file)
         content = file.read_bytes()
         metadata = {
@@ -91,14 +98,15 @@ class PublishedIndex:
             "incidents": str(len(index)),
             "built-at": index.built_at,
         }
-        current = self._head()
+        if version:
+            metadata[ROLLED_BACK_KEY] = version
         if current is not None:
             if current["Metadata"].get(SHA256_KEY) == metadata[SHA256_KEY]:
                 return f"Index {index.version} with {len(index)} incidents already is the published one."
             if not force:
                 _compare(current["Metadata"], metadata, max_loss_percent)
-        version = self._put(content, metadata, current)
-        return f"Published index {index.version} with {len(index)} incidents as version {version}."
+        put = self._put(content, metadata, current)
+        return f"Published index {index.version} with {len(index)} incidents as version {put}."
 
     def roll_back(self, version: str, max_loss_percent: float, *, force: bool) -> str:
         """Publish an earlier version again; gives a sentence that says what was done.
@@ -108,8 +116,9 @@ class PublishedIndex:
             RefusedError: there is no such version, or it must not replace what is published.
         """
         current = self._head()
-        known = None if current is None else current["Metadata"].get(SHA256_KEY)
-        for candidate in [version] if version else self._earlier_versions():
+        metadata = {} if current is None else current["Metadata"]
+        known = metadata.get(SHA256_KEY)
+        for candidate in [version] if version else self._earlier_versions(metadata.get(ROLLED_BACK_KEY)):
             try:
                 earlier = self._s3.get_object(**self._where, VersionId=candidate)
             except ClientError as error:
@@ -120,7 +129,8 @@ class PublishedIndex:
                 with tempfile.TemporaryDirectory() as folder:
                     file = Path(folder) / f"version-{candidate}"
                     file.write_bytes(earlier["Body"].read())
-                    return self.publish(file, max_loss_percent, force=force)
+                    first = earlier["Metadata"].get(ROLLED_BACK_KEY, candidate)
+                    return self._replace(current, file, max_loss_percent, force=force, version=first)
         raise RefusedError("there is no earlier version that differs from what is published")
 
     def _head(self) -> Any:
@@ -132,13 +142,17 @@ class PublishedIndex:
                 return None
             raise
 
-    def _earlier_versions(self) -> list[str]:
-        """The ids of the versions before the present one, the newest first."""
+    def _earlier_versions(self, than: str | None) -> list[str]:
+        """The ids of the versions before the one that is named, or else before the present one; the newest first."""
         pages = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=self._where["Bucket"], Prefix=self._where["Key"]
         )
         versions = [version for page in pages for version in page.get("Versions", [])]
-        return [v["VersionId"] for v in versions if v["Key"] == self._where["Key"] and not v["IsLatest"]]
+        earlier = [v["VersionId"] for v in versions if v["Key"] == self._where["Key"] and not v["IsLatest"]]
+        if than is None:
+            return earlier
+        # Where it has expired, all that are older have too.
+        return earlier[earlier.index(than) + 1 :] if than in earlier else []
 
     def _put(self, content: bytes, metadata: dict[str, str], replaced: Any) -> str:
         """Put an object in the place of the one that was looked at, and of no other; gives its version."""

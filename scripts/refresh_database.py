@@ -26,12 +26,11 @@ from database_changes import incident_changes, report_changes, stored_incidents
 from database_lock import LockedError, locked
 from database_writer import DatabaseWriter
 from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-from embedding import PendingTexts, embed
+from embedding import PendingTexts, embed, load_verified
 from incident_vectors import average, make_plan
 from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError
 from incidents.index import IncidentIndex
-from incidents.manifest import verify_files
 from incidents.threads import available_cpus
 from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError
 from sources.mongo import LEFT_OUT, connect, take_in
@@ -87,8 +86,7 @@ def main() -> int:
 
 def _refresh(arguments: argparse.Namespace, console: Console) -> list[str]:
     """Do it all; gives the records that could not be read or written."""
-    verify_files(arguments.model)
-    encoder = Encoder.load(arguments.model)
+    encoder = load_verified(arguments.model)
     output = arguments.output or arguments.model / INDEX_FILENAME
     if not output.parent.is_dir():
         raise FileNotFoundError(f"expected --output in a folder that is there, got {output}")

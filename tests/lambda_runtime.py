@@ -94,7 +94,8 @@ def lambda_runtime(
     options += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*launcher, str(emulator), *options, *runtime],
+            # Asked to end even if this process is killed and cannot: setpriv is of Debian's essential util-linux.
+            ["setpriv", "--pdeathsig", "TERM", "--", *launcher, str(emulator), *options, *runtime],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -34,7 +34,8 @@ class IndexKeeper:
         self._key = key
         self._refresh_seconds = refresh_seconds
         self._lock = Lock()
-        # With the lock: the index in service, the ETag that is known not to be newer, and the encoder's fingerprint.
+        # With the lock: the index in service, the ETag that is known not to be newer, the encoder's fingerprint, and
+        # what is known of the last look.
         self._current: IncidentIndex | None = None
         self._etag: str | None = None
         self._fingerprint: str | None = None
@@ -70,14 +71,17 @@ class IndexKeeper:
                 return
             now = monotonic()
             if self._started_at is None or now - self._started_at >= self._refresh_seconds:
-                self._started_at = now
-                self._refresh = Thread(target=self._look, args=(self._bucket,), daemon=True)
-                self._refresh.start()
+                refresh = Thread(target=self._look, args=(self._bucket,), daemon=True)
+                refresh.start()
+                self._refresh, self._started_at = refresh, now
 
     def _wait(self) -> None:
-        if self._refresh is not None and self._started_at is not None:
-            self._refresh.join(max(0.0, self._started_at + PATIENCE_SECONDS - monotonic()))
-        failures, self._failures = self._failures, 0
+        with self._lock:  # the local server asks in many threads
+            refresh, started_at = self._refresh, self._started_at
+        if refresh is not None and started_at is not None:
+            refresh.join(max(0.0, started_at + PATIENCE_SECONDS - monotonic()))
+        with self._lock:
+            failures, self._failures = self._failures, 0
         if failures:
             note("refresh_failures", failures)
 
@@ -89,8 +93,9 @@ class IndexKeeper:
         try:
             fetched = bucket.fetch_index(self._key, self._files[0], etag, version, fingerprint)
         except Exception as error:  # whatever it is, requests go on to be answered from the index there is
-            self._failures += 1
             self.problem = explain(error)
+            with self._lock:
+                self._failures += 1
             logger.warning("the index could not be brought up to date: %s", self.problem, exc_info=True)
             return
         self.problem = None

@@ -7,7 +7,7 @@ import boto3
 
 from incidents import store
 from incidents.manifest import verify_files, verify_fingerprint
-from incidents.settings import IMAGE_FOLDER, settings
+from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS
 
 
 def main() -> None:
@@ -24,8 +24,9 @@ def main() -> None:
     sys.stderr.write(f"handlers: {', '.join(scripts)}\n")
     boto3.client("s3", region_name="us-east-1")  # which a handler imports only when it looks for a published index
 
-    folder = IMAGE_FOLDER / settings().model_dir
-    if not (folder / settings().model_filename).is_file():
+    weights = IMAGE_FOLDER / IMAGE_WEIGHTS
+    folder = weights.parent
+    if not weights.is_file():
         sys.stderr.write(f"no model in {folder}: it has to be on the model cache\n")
         return
     verify_files(folder)
@@ -33,7 +34,7 @@ def main() -> None:
     embedding = encoder.encode("A robot does what it was told, not what was meant.")
     verify_fingerprint(folder, encoder.fingerprint)
     sys.stderr.write(f"model: {encoder.name}, {embedding.tokens_used} tokens embedded\n")
-    if not (folder / settings().incidents_filename).is_file():
+    if not (IMAGE_FOLDER / IMAGE_INDEX).is_file():
         sys.stderr.write(f"no index in {folder}: it has to be on the model cache\n")
         return
     index = store.index(built_with=encoder)

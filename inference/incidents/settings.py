@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from incidents.threads import available_cpus
 
 IMAGE_FOLDER = Path(__file__).resolve().parents[1]
 """Where the Lambda scripts are: /function in the image, inference/ in a checkout."""
+
+IMAGE_WEIGHTS: Final = Path("model/model.safetensors")
+IMAGE_INDEX: Final = Path("model/incident_cls.pt")
+"""Where `make image` puts model and index, in IMAGE_FOLDER; no setting of a running function can rename them."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,13 @@ class Settings:
     cache_folder: Path | None
     """TRANSFORMERS_CACHE: the mounted file system for a newer index than the image has, or for a model it lacks."""
     model_dir: str
-    """MODEL_DIR: the model folder's name, in the cache and in the image."""
+    """MODEL_DIR: the folder in the cache where the newer index is, and a model under its name on the hub."""
     model_filename: str
-    """MODEL_FILENAME: the weights in the model folder; a folder without them is passed over."""
+    """MODEL_FILENAME: the weights in a model folder but the image's; a folder without them is passed over."""
     incidents_filename: str
-    """INCIDENTS_FILENAME: the index file's name, inside the model folder of the encoder that it was built with."""
+    """INCIDENTS_FILENAME: the index file's name, in the cache and in the folder that MODEL_PATH names."""
     hf_model_uri: str
-    """HF_MODEL_URI: the model's name on the hub, by which it is published: under models/ in the bucket."""
+    """HF_MODEL_URI: the model's name on the hub, by which it is published, under models/ in the bucket, and cached."""
     index_bucket: str | None
     """INDEX_BUCKET: the S3 bucket that indexes are published in, and the model; without it, nothing is fetched."""
     index_key: str

@@ -14,7 +14,7 @@ from incidents.index_keeper import IndexKeeper
 from incidents.manifest import read_fingerprint
 from incidents.measurements import note, timed
 from incidents.published import Bucket
-from incidents.settings import IMAGE_FOLDER, settings
+from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS, settings
 
 if TYPE_CHECKING:
     from incidents.encoder import Encoder
@@ -30,9 +30,9 @@ def encoder() -> "Encoder":
     torch.set_num_threads(settings().encoder_threads)
     from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
-    folder = _model_folder()
+    weights = _weights()
     with timed("load_model_ms"):
-        return Encoder.load(folder, settings().model_filename)
+        return Encoder.load(weights.parent, weights.name)
 
 
 def index(built_with: "Encoder | None" = None) -> IncidentIndex:
@@ -68,8 +68,8 @@ def _fingerprint() -> str | None:
     """The encoder's fingerprint; as long as it is not loaded, what its manifest says, if there is one."""
     if encoder.cache_info().currsize:
         return encoder().fingerprint
-    folder = next((folder for folder in _model_folders() if (folder / settings().model_filename).is_file()), None)
-    return read_fingerprint(folder) if folder is not None else None
+    weights = next((file for file in _weights_files() if file.is_file()), None)
+    return read_fingerprint(weights.parent) if weights is not None else None
 
 
 @cache
@@ -89,27 +89,39 @@ def _index_files() -> list[Path]:
     """Where an index may be, the best first: what was published and cached is newer than what is in the image."""
     if (path := settings().index_path) is not None:
         return [path]
-    return [folder / settings().incidents_filename for folder in reversed(_model_folders())]
-
-
-def _model_folder() -> Path:
-    """The model folder that is named; else the image's, else the cache's, where it is fetched to if it is published."""
-    folders, weights = _model_folders(), settings().model_filename
-    for folder in folders:
-        if (folder / weights).is_file():
-            return folder
-    if (bucket := _bucket()) is None:
-        raise InvalidModelError(folders[-1] / weights, "missing; expected the weights of a model")
-    with timed("fetch_model_ms"):
-        bucket.fetch_model(f"models/{settings().hf_model_uri}", folders[-1], weights)
-    return folders[-1]
-
-
-def _model_folders() -> list[Path]:
-    """Where a model may be, the best first."""
     if (path := settings().model_path) is not None:
-        return [path]
-    cache_folder = settings().cache_folder
-    if cache_folder is None and settings().index_bucket:  # an image cannot be written to
-        cache_folder = Path(tempfile.gettempdir()) / SERVICE
-    return [root / settings().model_dir for root in (IMAGE_FOLDER, cache_folder) if root]
+        return [path / settings().incidents_filename]
+    image, cache_folder = IMAGE_FOLDER / IMAGE_INDEX, _cache_folder()
+    return [image] if cache_folder is None else [cache_folder / settings().incidents_filename, image]
+
+
+def _weights() -> Path:
+    """The weights in the folder that is named; else the image's, else the cache's, where they are fetched to."""
+    files = _weights_files()
+    for file in files:
+        if file.is_file():
+            return file
+    if (bucket := _bucket()) is None:
+        raise InvalidModelError(files[-1], "missing; expected the weights of a model")
+    with timed("fetch_model_ms"):
+        bucket.fetch_model(f"models/{settings().hf_model_uri}", files[-1].parent, files[-1].name)
+    return files[-1]
+
+
+def _weights_files() -> list[Path]:
+    """Where the weights of a model may be, the best first."""
+    if (path := settings().model_path) is not None:
+        return [path / settings().model_filename]
+    image, cache_folder = IMAGE_FOLDER / IMAGE_WEIGHTS, _cache_folder()
+    if cache_folder is None:
+        return [image]
+    # Under the model's name, so that another name is another model, and functions that run the old one keep it.
+    return [image, cache_folder / settings().hf_model_uri / settings().model_filename]
+
+
+def _cache_folder() -> Path | None:
+    """Where what was published is kept, if anything is."""
+    folder = settings().cache_folder
+    if folder is None and settings().index_bucket:  # an image cannot be written to
+        folder = Path(tempfile.gettempdir()) / SERVICE
+    return folder / settings().model_dir if folder is not None else None

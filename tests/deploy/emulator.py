@@ -8,6 +8,7 @@ architecture, command, mount, log group and tracing. It stores no image and runs
 import sys
 from typing import Any, Self
 
+from moto.cloudformation.parsing import ResourceMap
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models.route_tables import RouteTable
 from moto.server import main
@@ -53,5 +54,15 @@ def delete_route_table(table: RouteTable, *_: str) -> None:
     table.ec2_backend.delete_route_table(table.id)
 
 
+def delete_resources(resources: ResourceMap) -> None:
+    """Delete a stack, but not what outlives it by a policy newer than the one that moto's CloudFormation knows."""
+    for resource in resources._resource_json_map.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
+    delete_by_moto(resources)
+
+
 RouteTable.delete = delete_route_table  # type: ignore[attr-defined]
+delete_by_moto = ResourceMap.delete
+ResourceMap.delete = delete_resources  # type: ignore[assignment, method-assign]
 main(["--host", "localhost", "--port", sys.argv[1]])

@@ -65,15 +65,16 @@ def proxy(moto_port: int) -> Iterator[FaultyProxy]:
 def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) -> dict[str, str]:  # noqa: ARG001
     """What a container reads: the tiny model lies on the cache, and the index comes from S3, through the proxy."""
     cache = tmp_path / "cache"
-    (cache / "model").mkdir(parents=True)
+    (cache / "model" / "tiny").mkdir(parents=True)
     for file in tiny_folder.iterdir():
-        (cache / "model" / file.name).symlink_to(file)
+        (cache / "model" / "tiny" / file.name).symlink_to(file)
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return (
         inherited
         | CREDENTIALS
         | {
             "AWS_ENDPOINT_URL_S3": proxy.url,
+            "HF_MODEL_URI": "tiny",
             "INDEX_BUCKET": BUCKET,
             "INDEX_REFRESH_SECONDS": "1",
             "TRANSFORMERS_CACHE": str(cache),

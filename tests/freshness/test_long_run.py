@@ -35,13 +35,13 @@ MAX_GROWTH_MIB = 16
 def small_cache(environment: dict[str, str]) -> Iterator[Path]:
     """A file system of its own for the cache, so that it can be filled."""
     cache = Path(environment["TRANSFORMERS_CACHE"])
-    files = [(path.name, path.readlink()) for path in (cache / "model").iterdir()]
+    files = [(path.name, path.readlink()) for path in (cache / "model" / "tiny").iterdir()]
     mount = ["mount", "-t", "tmpfs", "-o", f"size={CACHE_MIB}m", "tmpfs", str(cache)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("a file system of its own for the cache can be mounted by root only")
-    (cache / "model").mkdir()
+    (cache / "model" / "tiny").mkdir(parents=True)
     for name, target in files:
-        (cache / "model" / name).symlink_to(target)
+        (cache / "model" / "tiny" / name).symlink_to(target)
     yield cache
     subprocess.run(["umount", "--lazy", str(cache)], check=True)
 

@@ -55,9 +55,9 @@ def test_old_versions_expire(template: Template) -> None:
     }
 
 
-def test_the_bucket_outlives_the_stack(template: Template) -> None:
+def test_the_bucket_outlives_the_stack_but_not_a_first_deployment_that_fails(template: Template) -> None:
     (bucket,) = (each for each in template.resources.values() if each["Type"] == "AWS::S3::Bucket")
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_the_bucket_refuses_what_is_not_tls_and_allows_nobody(template: Template) -> None:

@@ -4,6 +4,7 @@ import base64
 import importlib
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from incidents.index import IncidentIndex
 from infrastructure.routes import script_names
-from lambda_runtime import LARGEST_EVENT, LambdaRuntime, lambda_runtime
+from lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]
 """The running runtime of a Lambda script, started when it is first asked for."""
@@ -140,6 +141,28 @@ def test_nothing_runs_on_after_the_end(environment: dict[str, str], tmp_path: Pa
         assert len(processes) == 2
         assert all(Path(f"/proc/{pid}").exists() for pid in processes)
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
+
+
+def test_nothing_runs_on_when_the_tests_are_killed(environment: dict[str, str], tmp_path: Path) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from lambda_runtime import lambda_runtime
+
+with lambda_runtime({command("page")}, {environment}, Path({str(tmp_path / "log")!r})) as runtime:
+    runtime.invoke({{}})
+    print(*runtime.processes(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    path = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    killed = subprocess.run([sys.executable, "-c", script], env=path, capture_output=True, text=True, check=False)
+    assert killed.returncode == -9, killed.stderr
+    processes = [Path(f"/proc/{pid}") for pid in killed.stdout.split()]
+    assert len(processes) == 2
+    end = time.monotonic() + PATIENCE_SECONDS
+    while any(process.exists() for process in processes) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not any(process.exists() for process in processes)
 
 
 def test_an_emulator_that_cannot_start_is_an_error_with_its_log(environment: dict[str, str], tmp_path: Path) -> None:

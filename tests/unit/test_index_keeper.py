@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -292,16 +294,19 @@ def test_an_s3_that_is_away_is_waited_for_no_longer_than_said(
         assert warnings() == ["The index could not be brought up to date: ReadTimeoutError"]
 
 
+def publish_model(s3: Any, name: str, folder: Path) -> None:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    manifest = {"name": name, "files": {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}}
+    for file, content in (files | {"manifest.json": json.dumps(manifest).encode()}).items():
+        s3.put_object(Bucket=BUCKET, Key=f"models/{name}/{file}", Body=content)
+
+
 def test_a_published_model_is_fetched_once(
     s3: Any, configure: Callable[..., None], tmp_path: Path, tiny_folder: Path, tiny_encoder: Encoder,
     encoder: EncoderInfo, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
-    files = sorted(path.name for path in tiny_folder.iterdir())
-    manifest = {"name": "tiny", "files": {n: hashlib.sha256((tiny_folder / n).read_bytes()).hexdigest() for n in files}}
-    for name in files:
-        s3.put_object(Bucket=BUCKET, Key=f"models/some/model/{name}", Body=(tiny_folder / name).read_bytes())
-    s3.put_object(Bucket=BUCKET, Key="models/some/model/manifest.json", Body=json.dumps(manifest))
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "no-image")
+    publish_model(s3, "some/model", tiny_folder)
     put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
     environment: dict[str, Any] = {"INDEX_BUCKET": BUCKET, "HF_MODEL_URI": "some/model"}
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
@@ -310,6 +315,19 @@ def test_a_published_model_is_fetched_once(
     monkeypatch.setattr(published.Bucket, "fetch_model", None)
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
     assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
+
+
+def test_another_name_is_another_model_and_the_old_one_stays(
+    s3: Any, configure: Callable[..., None], tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function of the last deployment may go on with the old one for a while."""
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "no-image")
+    publish_model(s3, "some/model", tiny_folder)
+    publish_model(s3, "other/model", tiny_folder)
+    for name in ("some/model", "other/model", "some/model"):
+        configure(TRANSFORMERS_CACHE=tmp_path / "cache", INDEX_BUCKET=BUCKET, HF_MODEL_URI=name)
+        assert store.encoder().name == name
+        s3.delete_object(Bucket=BUCKET, Key=f"models/{name}/manifest.json")  # it is not fetched again
 
 
 def test_after_a_change_of_model_the_cached_index_of_the_old_one_is_no_authority(
@@ -368,6 +386,25 @@ def test_a_refresh_that_ends_while_the_files_are_searched_wins(
     monkeypatch.setattr(index_keeper.IndexKeeper, "_find", overtaken)
     ids()
     assert ids() == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_look_that_is_about_to_begin_is_no_error_to_another_thread(
+    start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[futures.Future[None]] = []
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            others.append(pool.submit(store._keeper()._wait))
+            futures.wait(others, timeout=0.2)  # it may have to wait for this thread
+            super().start()
+
+    monkeypatch.setattr(index_keeper, "Thread", Late)
+    start()
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert ids() == [1, 2]
+        others[0].result()
 
 
 def test_a_cache_that_is_read_only_and_up_to_date_is_no_problem(

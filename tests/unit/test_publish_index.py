@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,17 +130,35 @@ def test_what_another_published_meanwhile_is_not_replaced(
 ) -> None:
     if not at_first:
         run(file(1, 2))
-    look = publish_index.PublishedIndex._head
-
-    def look_and_be_overtaken(self: publish_index.PublishedIndex) -> Any:
-        found = look(self)
-        put(s3, file(5, 6, 7).read_bytes())
-        return found
-
-    monkeypatch.setattr(publish_index.PublishedIndex, "_head", look_and_be_overtaken)
+    overtake(monkeypatch, s3, file(5, 6, 7))
     status, said = run(file(1, 2, 3), "--force")
     assert (status, "published meanwhile" in said) == (1, True)
     assert published(s3, tmp_path) == [5, 6, 7]
+
+
+def test_a_rollback_does_not_replace_what_another_published_meanwhile(
+    s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(file(1, 2))
+    run(file(1, 2, 3))
+    overtake(monkeypatch, s3, file(5, 6, 7))
+    status, said = run("--rollback", "--force")
+    assert (status, "published meanwhile" in said) == (1, True)
+    assert published(s3, tmp_path) == [5, 6, 7]
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, s3: Any, file: Path) -> None:
+    """Publish a file right after the first look at what is published."""
+    look = publish_index.PublishedIndex._head
+    looks = itertools.count()
+
+    def look_and_be_overtaken(self: publish_index.PublishedIndex) -> Any:
+        found = look(self)
+        if next(looks) == 0:
+            put(s3, file.read_bytes())
+        return found
+
+    monkeypatch.setattr(publish_index.PublishedIndex, "_head", look_and_be_overtaken)
 
 
 def test_a_rollback_brings_back_what_was_there_before(
@@ -151,6 +170,20 @@ def test_a_rollback_brings_back_what_was_there_before(
     assert (status, "with 2 incidents as version" in said) == (0, True)
     assert published(s3, tmp_path) == [1, 2]
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "2"
+
+
+def test_each_rollback_goes_further_back(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:
+    for last in (1, 2, 3):
+        run(file(*range(1, 10 + last)))
+    assert run("--rollback")[0] == 0
+    assert len(published(s3, tmp_path)) == 11
+    assert run("--rollback")[0] == 0
+    assert len(published(s3, tmp_path)) == 10
+    assert run("--rollback") == (1, "Not published: there is no earlier version that differs from what is published\n")
+    run(file(*range(1, 14)))
+    assert run("--rollback", "--force")[0] == 0  # to what was in service before, which was the first
+    assert len(published(s3, tmp_path)) == 10
+    assert run("--rollback")[0] == 1
 
 
 def test_a_rollback_to_a_version_that_is_named(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:

@@ -7,18 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from incidents import self_check
+from incidents import self_check, store
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from infrastructure.routes import script_names
 
 
 @pytest.fixture
-def model(tiny_folder: Path, tiny_index: IncidentIndex, configure: Callable[..., None], tmp_path: Path) -> Path:
+def model(
+    tiny_folder: Path, tiny_index: IncidentIndex, configure: Callable[..., None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:  # fmt: skip
     folder = tmp_path / "model"
     shutil.copytree(tiny_folder, folder)
     tiny_index.save(folder / "incident_cls.pt")
-    configure(MODEL_DIR=folder)
+    for module in (self_check, store):  # the scripts stay those of the checkout
+        monkeypatch.setattr(module, "IMAGE_WEIGHTS", folder / "model.safetensors")
+        monkeypatch.setattr(module, "IMAGE_INDEX", folder / "incident_cls.pt")
+    configure()
     return folder
 
 

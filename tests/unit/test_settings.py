@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import similar
 from incidents import store
 from incidents.encoder import Encoder
 from incidents.errors import InvalidIndexError, InvalidModelError
@@ -127,20 +128,23 @@ def test_model_and_index_are_found_on_the_cache(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
-    shutil.copytree(tiny_folder, tmp_path / "model")
+    shutil.copytree(tiny_folder, tmp_path / "model" / "some" / "tiny")
     tiny_index.save(tmp_path / "model" / "found.pt")
-    configure(TRANSFORMERS_CACHE=tmp_path, INCIDENTS_FILENAME="found.pt")
+    configure(TRANSFORMERS_CACHE=tmp_path, HF_MODEL_URI="some/tiny", INCIDENTS_FILENAME="found.pt")
     assert store.encoder().fingerprint == tiny_encoder.fingerprint
     assert len(store.index(built_with=store.encoder())) == 4
     assert store.encoder() is store.encoder()
     assert store.index() is store.index()
 
 
-def test_what_is_on_neither_cache_nor_image_is_named(configure: Callable[..., None], tmp_path: Path) -> None:
-    configure(TRANSFORMERS_CACHE=tmp_path, MODEL_DIR="no-model", INCIDENTS_FILENAME="no-index.pt")
-    with pytest.raises(InvalidModelError, match=r"no-model/model\.safetensors: missing; expected the weights"):
+def test_what_is_on_neither_cache_nor_image_is_named(
+    configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
+    configure(TRANSFORMERS_CACHE=tmp_path, HF_MODEL_URI="no/model")
+    with pytest.raises(InvalidModelError, match=r"model/model\.safetensors: missing; expected the weights"):
         store.encoder()
-    with pytest.raises(InvalidIndexError, match=r"no-model/no-index\.pt: missing"):
+    with pytest.raises(InvalidIndexError, match=r"model/incident_cls\.pt: missing"):
         store.index()
 
 
@@ -149,18 +153,30 @@ def test_the_images_model_and_the_caches_index_come_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
-    for place in ("cache", "image"):
-        shutil.copytree(tiny_folder, tmp_path / place / "model")
-        (tmp_path / place / "model" / "model.safetensors").rename(tmp_path / place / "model" / "weights")
-        (tmp_path / place / "model" / "manifest.json").write_text(f'{{"name": "{place}"}}')
+    for place, model in (("cache", "model/tiny"), ("image", "model")):
+        shutil.copytree(tiny_folder, tmp_path / place / model)
+        (tmp_path / place / model / "manifest.json").write_text(f'{{"name": "{place}"}}')
         dataclasses.replace(tiny_index, source=place).save(tmp_path / place / "model" / "incident_cls.pt")
-    configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
+    configure(TRANSFORMERS_CACHE=tmp_path / "cache", HF_MODEL_URI="tiny")
     assert (store.encoder().name, store.index().source) == ("image", "cache")
 
-    (tmp_path / "image" / "model" / "weights").unlink()
+    (tmp_path / "image" / "model" / "model.safetensors").unlink()
     (tmp_path / "cache" / "model" / "incident_cls.pt").unlink()
-    configure(TRANSFORMERS_CACHE=tmp_path / "cache", MODEL_FILENAME="weights")
+    configure(TRANSFORMERS_CACHE=tmp_path / "cache", HF_MODEL_URI="tiny")
     assert (store.encoder().name, store.index().source) == ("cache", "image")
+
+
+@pytest.mark.parametrize("setting", ["MODEL_DIR", "MODEL_FILENAME", "INCIDENTS_FILENAME"])
+def test_whatever_the_settings_say_the_image_answers_from_where_make_put_it(
+    configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, setting: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path)
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    tiny_index.save(tmp_path / "model" / "incident_cls.pt")
+    configure(TRANSFORMERS_CACHE=tmp_path / "cache", **{setting: "other"})
+    answer = similar.handler({"text": "w5"}, None)
+    assert answer["statusCode"] == 200, answer
 
 
 def test_the_index_is_looked_for_in_the_model_folder_that_is_named(

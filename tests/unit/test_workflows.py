@@ -1,0 +1,100 @@
+"""What the workflows rely on, as far as it can be read off their files: none can be run here."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+Step = dict[str, Any]
+
+
+def read(workflow: str) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / ".github" / "workflows" / f"{workflow}.yml")
+    return found
+
+
+def triggers(workflow: str) -> set[str]:
+    return set(read(workflow)["on"])
+
+
+def jobs(workflow: str) -> dict[str, Any]:
+    found: dict[str, Any] = read(workflow)["jobs"]
+    return found
+
+
+def steps(workflow: str) -> list[Step]:
+    """The steps of the job that has the workflow's name."""
+    found: list[Step] = jobs(workflow)[workflow]["steps"]
+    return found
+
+
+def only(workflow: str, text: str, name: str = "") -> Step:
+    """The one step that runs or uses something, and has this in its name."""
+    named = (step for step in steps(workflow) if name in step.get("name", ""))
+    (found,) = (step for step in named if text in step.get("run", "") + step.get("uses", ""))
+    return found
+
+
+def test_a_deployment_has_every_setting_from_the_repositorys_variables() -> None:
+    keys = re.findall(r"^#?([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE)
+    assert only("deploy", "make deploy")["env"] == {key: f"${{{{ vars.{key} }}}}" for key in keys}
+
+
+def test_credentials_that_last_an_hour_are_asked_for_after_the_refresh_that_takes_longer() -> None:
+    order = [step.get("id", step.get("run")) for step in steps("refresh")]
+    assert order.index("refresh") < order.index("credentials") < order.index("make publish NAME=longformer")
+    assert only("refresh", "make refresh")["env"].keys() == {"MONGODB_CONNECTION_STRING"}
+    assert only("refresh", "make publish")["env"].keys() == {"INDEX_BUCKET", "INDEX_KEY"}
+
+
+def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
+    """The file is what tells; so no cache may bring one of another run."""
+    assert "hashFiles('models/longformer/incident_cls.pt') != ''" in only("refresh", "credentials")["if"]
+    for workflow in ("deploy", "refresh"):
+        uses = [step.get("uses", "").split("@")[0] for step in steps(workflow)]
+        assert "actions/cache" not in uses, "saves at the end, with the index in the model's folder"
+        kept = steps(workflow).index(only(workflow, "actions/cache/save", name="Keep the model"))
+        assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
+
+
+@pytest.mark.parametrize(("workflow", "command"), [("refresh", "make refresh"), ("deploy", "make index")])
+def test_vectors_are_kept_at_once_and_also_if_there_was_not_enough_time(workflow: str, command: str) -> None:
+    embedding = only(workflow, command)
+    assert embedding["timeout-minutes"] < jobs(workflow)[workflow]["timeout-minutes"]
+    kept = steps(workflow)[steps(workflow).index(embedding) + 1]
+    assert kept["uses"].startswith("actions/cache/save@")
+    assert kept["if"] == f"${{{{ always() && steps.{embedding['id']}.outcome != 'skipped' }}}}"
+    assert kept["with"]["key"].startswith(only(workflow, "cache/restore", name="vectors")["with"]["restore-keys"])
+
+
+def test_a_refresh_that_was_stopped_is_reported_too() -> None:
+    assert "needs.refresh.result" in jobs("refresh")["report"]["if"]
+    assert jobs("refresh")["report"]["if"].startswith("${{ always() && ")
+
+
+def test_vectors_are_found_where_they_were_kept() -> None:
+    """The action finds nothing under another path than it was told to save; SQLite keeps the last ones in a log."""
+    caches = [
+        step for workflow in ("deploy", "refresh") for step in steps(workflow) if "vectors" in step.get("name", "")
+    ]
+    assert {step["with"]["path"] for step in caches} == {".cache/vectors.sqlite*"}
+
+
+def test_a_kept_model_is_fetched_anew_when_what_made_it_changes() -> None:
+    keys = {only(workflow, "cache/restore", name="model")["with"]["key"] for workflow in ("deploy", "refresh")}
+    (key,) = keys  # the same in both, so that one fetches for the other
+    files = set(re.findall(r"'(\S+)'", key))
+    assert {"scripts/fetch_model.py", "scripts/conversion.py", "scripts/hub.py"} <= files
+    assert {f"inference/incidents/{name}.py" for name in ("encoder", "manifest", "model_folder", "text")} <= files
+    for file in files:
+        assert (REPOSITORY / file).is_file(), file
+
+
+def test_what_fails_its_tests_is_not_deployed_and_is_tested_once() -> None:
+    assert jobs("deploy")["deploy"]["needs"] == "test"
+    assert jobs("deploy")["test"]["uses"] == "./.github/workflows/test.yml"
+    assert triggers("test") == {"pull_request", "workflow_call"}
+    assert triggers("deploy") == {"push", "workflow_dispatch"}
