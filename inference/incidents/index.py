@@ -1,15 +1,18 @@
 """`incident_cls.pt`: the mean vectors of known incidents, and their ranking by cosine similarity."""
 
+import fcntl
+import glob
 import hashlib
 import heapq
 import io
 import os
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +21,7 @@ from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.measurements import timed
 
 FORMAT_VERSION: Final = 1
+UNFINISHED_SUFFIX: Final = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,11 @@ class IncidentIndex:
         # Into memory first: writing straight to a full disk, torch.save raises a RuntimeError that says nothing of it.
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _remove_leftovers(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED_SUFFIX)
         try:
             with os.fdopen(handle, "wb") as file:
+                _lock(file)
                 file.write(buffer.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
@@ -190,6 +196,23 @@ class IncidentIndex:
             return cls(**content | {"encoder": EncoderInfo(**content["encoder"])}, version=digest[:12])
         except Exception as error:  # so can tensors of an unknown kind
             raise InvalidIndexError(path, f"of another kind: {error}") from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what saves left behind that were killed; each finds a name of its own, so several can be under way."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED_SUFFIX}"):
+        with suppress(FileNotFoundError), leftover.open("rb") as file:
+            if leftover.stat().st_size > 0 and _lock(file):  # an empty one may be about to be locked
+                leftover.unlink()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether the file could be locked: the system takes a lock back from a process that is killed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody else holds it, or the file system has no locks; then nothing is removed
+        return False
+    return True
 
 
 def _check(expected: str, holds: bool) -> None:

@@ -286,7 +286,8 @@ def test_a_full_disk_loses_nothing(
     with full_disk(limit_bytes):
         status = build("--source", spec)
     refused(status, "", capsys, tmp_path / "incident_cls.pt")
-    assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix == ".pt") == [".pt"]
+    cache = {"vectors.sqlite", "vectors.sqlite-wal", "vectors.sqlite-shm"}
+    assert {path.name for path in tmp_path.iterdir()} - cache == {"incident_cls.pt", "some.jsonl"}
     assert build("--source", spec) == 0
     assert build("--source", spec, "--no-cache", "--output", tmp_path / "anew.pt") == 0
     assert (tmp_path / "incident_cls.pt").read_bytes() == (tmp_path / "anew.pt").read_bytes()
@@ -302,6 +303,7 @@ def test_a_disk_too_full_for_the_index_keeps_the_vectors(
     with full_disk((tmp_path / "first.pt").stat().st_size - 1):
         status = build("--source", spec)
     refused(status, "File too large", capsys, tmp_path / "incident_cls.pt")
+    assert not list(tmp_path.glob(".*"))
     assert build("--source", spec, "--json") == 0
     assert answer(capsys)["new"] == 0
 

@@ -3,6 +3,9 @@
 import dataclasses
 import os
 import pickle
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index import EncoderInfo, IncidentIndex
 from tiny import make_index
 
+INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
 ENCODER = EncoderInfo(name="by hand", revision="1", fingerprint="f" * 64, width=2, token_limit=10)
 
 
@@ -144,6 +148,46 @@ def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: P
         dataclasses.replace(index, source="a newer one").save(tmp_path / "incident_cls.pt")
     assert (tmp_path / "incident_cls.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
+
+
+def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: IncidentIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "incident_cls.pt")
+    before = (tmp_path / "incident_cls.pt").read_bytes()
+    program = """if True:
+        import os, signal, sys
+        from pathlib import Path
+        from incidents.index import IncidentIndex
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        IncidentIndex.load(Path(sys.argv[1])).save(Path(sys.argv[1]))
+    """
+    command = [sys.executable, "-c", program, str(tmp_path / "incident_cls.pt")]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": INFERENCE}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (leftover,) = tmp_path.glob(".*")
+    assert leftover.stat().st_size == len(before)
+    others = [tmp_path / name for name in (".incident_cls.pt.lock", ".incident_cls.pt.mine", ".x.pt.1.unfinished")]
+    for other in others:
+        other.write_text("somebody else's")
+    index.save(tmp_path / "incident_cls.pt")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "incident_cls.pt", *others])
+
+
+def test_two_saves_at_once_do_not_get_in_each_others_way(
+    index: IncidentIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins and ends while the first has written its file, but not yet put it into place."""
+    path = tmp_path / "incident_cls.pt"
+    seen = []
+
+    def save_another(_: int) -> None:
+        monkeypatch.undo()
+        dataclasses.replace(index, source="the second").save(path)
+        seen.append(IncidentIndex.load(path).source)
+
+    monkeypatch.setattr(os, "fsync", save_another)
+    dataclasses.replace(index, source="the first").save(path)
+    assert [*seen, IncidentIndex.load(path).source] == ["the second", "the first"]
+    assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
 def test_a_save_into_a_missing_folder_says_so(index: IncidentIndex, tmp_path: Path) -> None:
