@@ -147,8 +147,11 @@ def import_vectors(source: Source, width: int | None) -> Rows:
         OSError: the source cannot be read.
         ValueError: the source is not what it should be, or vectors are of different widths.
     """
-    rows = Rows()
+    rows, seen = Rows(), set()
     for incident in source.incidents():
+        if incident.incident_id in seen:
+            raise ValueError(f"expected every incident once, got {incident.incident_id} twice")
+        seen.add(incident.incident_id)
         vectors = []
         for report in source.reports(incident):
             vector = report.vector if report.vector is not None else torch.empty(0)
@@ -157,6 +160,8 @@ def import_vectors(source: Source, width: int | None) -> Rows:
                 raise ValueError(
                     f"incident {incident.incident_id}: expected a vector of {width} numbers, got {tuple(vector.shape)}"
                 )
+            if not vector.isfinite().all():
+                raise ValueError(f"incident {incident.incident_id}: expected a vector of finite numbers, got others")
             vectors.append((vector, report.n_texts))
         rows.add(incident, vectors)
     return rows

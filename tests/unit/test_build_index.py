@@ -446,7 +446,8 @@ def test_a_model_that_is_named_vouches_for_imported_vectors(
     [
         ("1,1,[1.0]\n", "incident 1: expected a vector of 32 numbers, got (1,)"),
         ("", "expected at least one incident"),
-        (f'1,1,"{[math.nan] * 32}"\n'.replace("nan", "NaN"), "expected every vector to be finite"),
+        (f'1,1,"{[math.nan] * 32}"\n'.replace("nan", "NaN"), "incident 1: expected a vector of finite"),
+        (f'1,1,"{[1.0] * 32}"\n' * 2, "expected every incident once, got 1 twice"),
         (f'1,1,"{[0.0] * 32}"\n', "expected every vector to be finite and not zero"),
         (f'1,0,"{[1.0] * 32}"\n', "expected at least one incident"),
         (f'-1,1,"{[1.0] * 32}"\n', "line 2: expected incident_id and count (whole numbers in 64 bits)"),
