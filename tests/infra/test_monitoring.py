@@ -61,6 +61,13 @@ def test_a_stale_index_raises_an_alarm_that_stays_while_nobody_asks(
     assert alarm(synthesise(INDEX_STALE_DAYS="1"), "StaleIndex")["Threshold"] == 86_400
 
 
+def test_an_index_that_is_never_refreshed_can_go_without_an_alarm(
+    synthesise: Callable[..., Template], template: Template
+) -> None:
+    alarms = synthesise(INDEX_STALE_DAYS="0").all("AWS::CloudWatch::Alarm").keys()
+    assert template.all("AWS::CloudWatch::Alarm").keys() - alarms == {"Monitoring/StaleIndex"}
+
+
 def test_alarms_tell_a_topic_if_there_is_one(synthesise: Callable[..., Template], template: Template) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
     for each in template.all("AWS::CloudWatch::Alarm").values():
