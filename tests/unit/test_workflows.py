@@ -64,6 +64,12 @@ def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
         assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
 
 
+def test_a_deployment_can_take_the_settings_that_change_what_it_does() -> None:
+    """An image for another processor cannot be checked while it is built, and unsigned requests would be refused."""
+    assert "vars.ARCHITECTURE == 'arm64' && 'ubuntu-24.04-arm'" in jobs("deploy")["deploy"]["runs-on"]
+    assert only("deploy", "make smoke")["if"] == "${{ vars.IAM_AUTHORIZATION != 'true' }}"
+
+
 @pytest.mark.parametrize(("workflow", "command"), [("refresh", "make refresh"), ("deploy", "make index")])
 def test_vectors_are_kept_at_once_and_also_if_there_was_not_enough_time(workflow: str, command: str) -> None:
     embedding = only(workflow, command)
