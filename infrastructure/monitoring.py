@@ -21,7 +21,7 @@ SECONDS_PER_DAY: Final = 86_400
 
 
 class Monitoring(Construct):
-    """Four alarms, and graphs of what they watch and of what explains them."""
+    """Three alarms or four, and graphs of what they watch and of what explains them."""
 
     def __init__(
         self,
@@ -55,15 +55,18 @@ class Monitoring(Construct):
                 evaluation_periods=3,
                 datapoints_to_alarm=2,
             ),
-            self._alarm(
-                "StaleIndex",
-                index_age,
-                index_stale_days * SECONDS_PER_DAY,
-                f"The index in use was built {index_stale_days} days ago or earlier: has the refresh failed?",
-                # Requests measure the age. While none comes, what the last one found is still so.
-                missing_data=cloudwatch.TreatMissingData.IGNORE,
-            ),
         ]
+        if index_stale_days:
+            alarms.append(
+                self._alarm(
+                    "StaleIndex",
+                    index_age,
+                    index_stale_days * SECONDS_PER_DAY,
+                    f"The index in use was built {index_stale_days} days ago or earlier: has the refresh failed?",
+                    # Requests measure the age. While none comes, what the last one found is still so.
+                    missing_data=cloudwatch.TreatMissingData.IGNORE,
+                )
+            )
         self._dashboard(alarms, index_age)
 
     def _of_api(self, name: str, statistic: str) -> cloudwatch.Metric:

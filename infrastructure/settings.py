@@ -49,7 +49,7 @@ class Settings:
     log_retention_days: int
     """LOG_RETENTION_DAYS: how long logs are kept. A month is enough to look into what somebody reports."""
     index_stale_days: int
-    """INDEX_STALE_DAYS: age at which an index raises an alarm. Three days are two daily refreshes missed."""
+    """INDEX_STALE_DAYS: age at which an index raises an alarm, 0 for never. Three days: two refreshes missed."""
     old_index_days: int
     """OLD_INDEX_DAYS: how long an index that was replaced is kept, to go back to."""
     index_publisher_arn: str | None
@@ -114,7 +114,7 @@ class Settings:
                 environment.get("CORS_ALLOW_ORIGINS") or "http://localhost:3000,https://incidentdatabase.ai",
             ),
             log_retention_days=_log_retention("LOG_RETENTION_DAYS", environment.get("LOG_RETENTION_DAYS") or "30"),
-            index_stale_days=whole("INDEX_STALE_DAYS", 3, 1, 365),
+            index_stale_days=whole("INDEX_STALE_DAYS", 3, 0, 365),
             old_index_days=whole("OLD_INDEX_DAYS", 30, 1, 3650),
             index_publisher_arn=optional_matching(
                 "INDEX_PUBLISHER_ARN",

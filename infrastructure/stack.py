@@ -11,7 +11,7 @@ from infrastructure.functions import STATIC_SCRIPTS, Functions
 from infrastructure.index_store import IndexStore
 from infrastructure.inference_api import InferenceApi
 from infrastructure.model_cache import MOUNT_PATH, ModelCache
-from infrastructure.monitoring import METRICS_NAMESPACE, SERVICE, Monitoring
+from infrastructure.monitoring import Monitoring
 from infrastructure.network import Network
 from infrastructure.routes import SCRIPTS_FOLDER, routes
 from infrastructure.settings import Settings
@@ -90,8 +90,6 @@ def _environment(settings: Settings, bucket_name: str) -> dict[str, str]:
         "INDEX_BUCKET": bucket_name,
         "INDEX_KEY": settings.index_key,
         "INDEX_REFRESH_SECONDS": str(settings.index_refresh_seconds),
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-        "POWERTOOLS_SERVICE_NAME": SERVICE,
     }
     if settings.max_text_characters is not None:
         environment["MAX_TEXT_CHARACTERS"] = str(settings.max_text_characters)

@@ -56,6 +56,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rollback is not None and arguments.index is not None:
         parser.error("expected an index to publish or --rollback, got both")
+    if not 0 <= arguments.max_loss_percent <= 100:  # nor is nan, with which nothing would ever be refused
+        parser.error(f"expected --max-loss-percent to be from 0 to 100, got {arguments.max_loss_percent:g}")
     if not arguments.bucket:
         parser.error("expected --bucket or the variable INDEX_BUCKET to name the bucket")
     try:

@@ -80,6 +80,7 @@ def refusals(service: Service) -> str:
 def page(service: Service) -> str:
     """The page for people is there."""
     answer = service.ask("GET", "/")
+    _expect(answer.status_code == 200, f"status 200 for the page, got {answer.status_code}")
     _expect(answer.headers["content-type"].startswith("text/html"), "a page at /")
     return f"{len(answer.content)} bytes"
 

@@ -68,8 +68,6 @@ def test_a_functions_environment_is_complete(template: Template, script: str) ->
         "INDEX_BUCKET": "<IndexStore/Bucket>",
         "INDEX_KEY": "incident_cls.pt",
         "INDEX_REFRESH_SECONDS": "300",
-        "POWERTOOLS_METRICS_NAMESPACE": "SimilarIncidents",
-        "POWERTOOLS_SERVICE_NAME": "similar-incidents",
     }
 
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from incidents import SERVICE, api
+import pytest
+
+import similar
 from infrastructure.routes import script_names
 from template import Template
 
@@ -52,13 +54,29 @@ def test_a_stale_index_raises_an_alarm_that_stays_while_nobody_asks(
     synthesise: Callable[..., Template], template: Template
 ) -> None:
     found = alarm(template, "StaleIndex")
-    variables = template.function("similar")["Environment"]["Variables"]
-    assert found["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"] == api.METRICS_NAMESPACE
-    assert found["Dimensions"] == [{"Name": "service", "Value": SERVICE}]
-    assert variables["POWERTOOLS_SERVICE_NAME"] == SERVICE
-    assert (found["MetricName"], found["Statistic"]) == ("IndexAgeSeconds", "Maximum")
+    assert found["Statistic"] == "Maximum"
     assert (found["Threshold"], found["TreatMissingData"]) == (3 * 24 * 60 * 60, "ignore")
     assert alarm(synthesise(INDEX_STALE_DAYS="1"), "StaleIndex")["Threshold"] == 86_400
+
+
+@pytest.mark.usefixtures("service")
+def test_the_alarm_watches_what_an_answer_emits(template: Template, capsys: pytest.CaptureFixture[str]) -> None:
+    assert similar.handler({"text": "w5"}, None)["statusCode"] == 200
+    (emitted,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
+    (metrics,) = emitted["_aws"]["CloudWatchMetrics"]
+    found = alarm(template, "StaleIndex")
+    assert found["Namespace"] == metrics["Namespace"]
+    assert {"Name": found["MetricName"], "Unit": "Seconds"} in metrics["Metrics"]
+    assert [[dimension["Name"] for dimension in found["Dimensions"]]] == metrics["Dimensions"]
+    for dimension in found["Dimensions"]:
+        assert emitted[dimension["Name"]] == dimension["Value"]
+
+
+def test_an_index_that_is_never_refreshed_can_go_without_an_alarm(
+    synthesise: Callable[..., Template], template: Template
+) -> None:
+    alarms = synthesise(INDEX_STALE_DAYS="0").all("AWS::CloudWatch::Alarm").keys()
+    assert template.all("AWS::CloudWatch::Alarm").keys() - alarms == {"Monitoring/StaleIndex"}
 
 
 def test_alarms_tell_a_topic_if_there_is_one(synthesise: Callable[..., Template], template: Template) -> None:

@@ -38,7 +38,7 @@ BAD = {
         "https://a.org;https://b.org",
     ],
     "LOG_RETENTION_DAYS": ["0", "31", "forever"],
-    "INDEX_STALE_DAYS": ["0", "366"],
+    "INDEX_STALE_DAYS": ["-1", "366"],
     "OLD_INDEX_DAYS": ["0", "3651"],
     "INDEX_PUBLISHER_ARN": ["refresh", "arn:aws:iam::123456789012:root", "arn:aws:iam::*:role/refresh"],
     "ALARM_TOPIC_ARN": [

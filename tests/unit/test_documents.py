@@ -53,6 +53,11 @@ def test_files_the_readme_names_exist() -> None:
         assert (REPOSITORY / name).exists(), name
 
 
+def test_a_model_is_published_where_it_is_looked_for_by_default() -> None:
+    (name,) = re.findall(r"^\$ aws s3 sync models/longformer s3://BUCKET/models/(\S+) ", README, flags=re.MULTILINE)
+    assert name == Settings.from_mapping({}).hf_model_uri
+
+
 def test_every_source_of_incidents_is_in_the_readme() -> None:
     (section,) = re.findall(r"^## An index of real incidents\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
     rows = "".join(line for line in section.splitlines() if line.startswith("| `"))

@@ -295,6 +295,7 @@ def test_an_s3_that_is_away_is_waited_for_no_longer_than_said(
 
 
 def publish_model(s3: Any, name: str, folder: Path) -> None:
+    """Publish a model as the README says it, under models/ and its name."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     manifest = {"name": name, "files": {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}}
     for file, content in (files | {"manifest.json": json.dumps(manifest).encode()}).items():

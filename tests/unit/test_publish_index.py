@@ -99,6 +99,17 @@ def test_an_index_must_not_lose_too_many_incidents(
         assert "expected at most 10 % fewer incidents than the published 10, got 8" in said
 
 
+@pytest.mark.parametrize("percent", ["nan", "-1", "100.5", "inf"])
+def test_a_loss_that_is_no_share_is_refused(
+    s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], percent: str
+) -> None:
+    run(file(1, 2))
+    with pytest.raises(SystemExit, match="2"):
+        run(file(1), f"--max-loss-percent={percent}")
+    assert f"expected --max-loss-percent to be from 0 to 100, got {percent}" in capsys.readouterr().err
+    assert published(s3, tmp_path) == [1, 2]
+
+
 def test_an_index_of_another_encoder_is_refused(s3: Any, run: Run, file: Callable[..., Path], tmp_path: Path) -> None:
     run(file(1, 2))
     status, said = run(file(3, 4, encoder=OTHER))

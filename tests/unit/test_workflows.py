@@ -38,9 +38,13 @@ def only(workflow: str, text: str, name: str = "") -> Step:
     return found
 
 
+def settings() -> set[str]:
+    """The settings of the stack."""
+    return set(re.findall(r"^#?([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE))
+
+
 def test_a_deployment_has_every_setting_from_the_repositorys_variables() -> None:
-    keys = re.findall(r"^#?([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE)
-    assert only("deploy", "make deploy")["env"] == {key: f"${{{{ vars.{key} }}}}" for key in keys}
+    assert only("deploy", "make deploy")["env"] == {key: f"${{{{ vars.{key} }}}}" for key in settings()}
 
 
 def test_credentials_that_last_an_hour_are_asked_for_after_the_refresh_that_takes_longer() -> None:
@@ -58,6 +62,12 @@ def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
         assert "actions/cache" not in uses, "saves at the end, with the index in the model's folder"
         kept = steps(workflow).index(only(workflow, "actions/cache/save", name="Keep the model"))
         assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
+
+
+def test_a_deployment_can_take_the_settings_that_change_what_it_does() -> None:
+    """An image for another processor cannot be checked while it is built, and unsigned requests would be refused."""
+    assert "vars.ARCHITECTURE == 'arm64' && 'ubuntu-24.04-arm'" in jobs("deploy")["deploy"]["runs-on"]
+    assert only("deploy", "make smoke")["if"] == "${{ vars.IAM_AUTHORIZATION != 'true' }}"
 
 
 @pytest.mark.parametrize(("workflow", "command"), [("refresh", "make refresh"), ("deploy", "make index")])
@@ -98,3 +108,15 @@ def test_what_fails_its_tests_is_not_deployed_and_is_tested_once() -> None:
     assert jobs("deploy")["test"]["uses"] == "./.github/workflows/test.yml"
     assert triggers("test") == {"pull_request", "workflow_call"}
     assert triggers("deploy") == {"push", "workflow_dispatch"}
+
+
+def test_the_roles_trust_the_jobs_that_ask_for_them() -> None:
+    """GitHub's token names the environment of a job that has one, else the branch; a schedule runs on the main one."""
+    setup = (REPOSITORY / "docs" / "github.md").read_text()
+    environment = jobs("deploy")["deploy"]["environment"]
+    assert f"| deploys | `repo:OWNER/REPO:environment:{environment}` |" in setup
+    assert "environment" not in jobs("refresh")["refresh"]
+    assert "| publishes | `repo:OWNER/REPO:ref:refs/heads/main` |" in setup
+    text = "".join(str(read(workflow)) for workflow in ("deploy", "refresh"))
+    for name in set(re.findall(r"(?:vars|secrets)\.(\w+)", text)) - settings():
+        assert f"`{name}`" in setup, name

@@ -1,0 +1,58 @@
+"""What is asked of a deployed service, asked of one that runs here and of one that fails."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+import smoke_test
+from incidents.index import IncidentIndex
+from server import REPOSITORY, serve
+
+
+def test_a_service_that_answers_by_the_contract_passes(
+    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
+    tiny_index.save(tmp_path / "incident_cls.pt")
+    with serve("--model", tiny_folder, "--index", tmp_path / "incident_cls.pt") as server:
+        command = [sys.executable, "scripts/smoke_test.py", server.url]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^ok +(\w+): ", done.stdout, flags=re.MULTILINE) == ["info", "website", "refusals", "page"]
+
+
+@contextmanager
+def page(status: int) -> Iterator[str]:
+    """A server that answers everything with a page of this status; gives its address."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"<html")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def test_a_page_with_another_status_than_200_fails() -> None:
+    with page(200) as url:
+        assert smoke_test.page(smoke_test.Service(url)) == "5 bytes"
+    for status in (404, 503):
+        with page(status) as url, pytest.raises(AssertionError, match=f"status 200 for the page, got {status}"):
+            smoke_test.page(smoke_test.Service(url))
