@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import bson
 import mongomock
 from pymongo.errors import BulkWriteError
+
+from thread_server import in_thread
 
 OP_MSG = 2013
 OP_QUERY = 2004
@@ -138,13 +140,10 @@ def serving(server: MongoServer) -> Iterator[MongoServer]:
     class Server(ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Handler) as tcp:
-        server.uri = f"mongodb://127.0.0.1:{tcp.server_address[1]}/?directConnection=true"
-        thread = Thread(target=tcp.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    tcp = Server(("127.0.0.1", 0), Handler)
+    server.uri = f"mongodb://127.0.0.1:{tcp.server_address[1]}/?directConnection=true"
+    with in_thread(tcp):
         yield server
-        tcp.shutdown()
-        thread.join()
 
 
 def _message(body: bytes) -> Document:

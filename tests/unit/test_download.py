@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from sources import download as module
 from sources.download import download
+from thread_server import in_thread
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
 
@@ -75,13 +75,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_port}/public/backup-1.tar.bz2?key=secret"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{http.server_port}/public/backup-1.tar.bz2?key=secret"
+    with in_thread(http):
         yield state
-        http.shutdown()
-        thread.join()
 
 
 def test_a_file_arrives_whole(server: Server, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 import smoke_test
 from incidents.index import IncidentIndex
 from server import REPOSITORY, serve
+from thread_server import in_thread
 
 
 def test_a_service_that_answers_by_the_contract_passes(
@@ -42,12 +42,9 @@ def page(status: int) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    with in_thread(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def test_a_page_with_another_status_than_200_fails() -> None:
