@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--key", default=os.environ.get("INDEX_KEY") or INDEX_FILENAME, help="default: %(default)s")
     parser.add_argument(
         "--max-loss-percent",
-        type=float,
+        type=percentage,
         default=DEFAULT_MAX_LOSS_PERCENT,
         metavar="N",
         help="refuse an index with over N %% fewer incidents than the published one (default: %(default)s)",
@@ -56,8 +56,6 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rollback is not None and arguments.index is not None:
         parser.error("expected an index to publish or --rollback, got both")
-    if not 0 <= arguments.max_loss_percent <= 100:  # nor is nan, with which nothing would ever be refused
-        parser.error(f"expected --max-loss-percent to be from 0 to 100, got {arguments.max_loss_percent:g}")
     if not arguments.bucket:
         parser.error("expected --bucket or the variable INDEX_BUCKET to name the bucket")
     try:
@@ -71,6 +69,20 @@ def main() -> int:
         print(f"Not published: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def percentage(text: str) -> float:
+    """An argument from 0 to 100.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else, such as nan, with which nothing would ever be refused.
+    """
+    try:
+        if 0 <= (value := float(text)) <= 100:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 100, got {text!r}")
 
 
 class PublishedIndex:

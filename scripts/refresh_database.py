@@ -32,7 +32,7 @@ from incidents.encoder import Encoder
 from incidents.errors import InvalidFileError
 from incidents.index import IncidentIndex
 from incidents.threads import available_cpus
-from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError
+from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from sources.mongo import LEFT_OUT, connect, take_in
 from vector_cache import UnusableCacheError, VectorCache
 
@@ -59,7 +59,7 @@ def main() -> int:
     add("--output", type=Path, metavar="FILE", help=f"of the index (default: {INDEX_FILENAME} in the model's folder)")
     add("--cache", type=Path, default=VECTOR_CACHE, metavar="FILE", help="of vectors (default: %(default)s)")
     add("--neighbours", type=int, default=DEFAULT_NEIGHBOURS, metavar="N", help="of an incident (default: %(default)s)")
-    add("--max-loss-percent", type=float, default=DEFAULT_MAX_LOSS_PERCENT, metavar="N",
+    add("--max-loss-percent", type=percentage, default=DEFAULT_MAX_LOSS_PERCENT, metavar="N",
         help="write and publish nothing if over N %% fewer incidents have a vector (default: %(default)s)")  # fmt: skip
     add("--bucket", default=os.environ.get("INDEX_BUCKET"), help="to publish in (default: the variable INDEX_BUCKET)")
     add(

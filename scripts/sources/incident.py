@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from torch import Tensor
+
+LARGEST_NUMBER: Final = 2**63 - 1
+"""Of incidents and reports: the largest integer of SQLite and of an index."""
 
 
 @dataclass(frozen=True)

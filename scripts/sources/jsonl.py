@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sources.incident import Incident, Report
+from sources.incident import LARGEST_NUMBER, Incident, Report
 
 
 class JsonLines:
@@ -52,7 +52,7 @@ class JsonLines:
 def _parse(line: bytes) -> tuple[int, str, list[str]]:
     fields: dict[str, Any] = json.loads(line)
     incident_id, title, texts = fields["incident_id"], fields["title"], [report["text"] for report in fields["reports"]]
-    if type(incident_id) is not int or not 0 < incident_id < 2**63:
+    if type(incident_id) is not int or not 0 < incident_id <= LARGEST_NUMBER:
         raise TypeError(f"incident_id is {reprlib.repr(incident_id)}")
     if not isinstance(title, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("title or a text is of another type")

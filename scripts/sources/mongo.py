@@ -15,6 +15,7 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from incidents.encoder import Encoder
 from incidents.text import text_hash
 from plain_text import strip_markdown
+from sources.incident import LARGEST_NUMBER
 from sources.staging import StagedIncidents
 
 DATABASE: Final = "aiidprod"
@@ -127,13 +128,13 @@ def _text(value: Any) -> str:
 
 
 def whole(value: Any, name: str) -> int:
-    """A whole number; JavaScript has no integers, so it may have been stored as a float.
+    """An incident's or a report's number; JavaScript has no integers, so it may have been stored as a float.
 
     Raises:
         ValueError: it is something else.
     """
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected {name} to be a whole number, got {reprlib.repr(value)}")
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_NUMBER:
+        raise ValueError(f"expected {name} to be a whole number from 1 to 2^63 - 1, got {reprlib.repr(value)}")
     return value

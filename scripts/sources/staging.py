@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import torch
 
-from sources.incident import Incident, Report
+from sources.incident import LARGEST_NUMBER, Incident, Report
 
 SCHEMA: Final = """
 CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, true_id INTEGER, title TEXT);
@@ -18,8 +18,6 @@ CREATE INDEX incidents_by_true_id ON incidents (true_id);
 CREATE TABLE listed (incident_id INTEGER, report_number INTEGER, PRIMARY KEY (incident_id, report_number));
 CREATE TABLE reports (report_number INTEGER PRIMARY KEY, text TEXT, is_incident_report INTEGER, vector BLOB);
 """
-LARGEST_NUMBER: Final = 2**63 - 1
-"""Of SQLite's and of an index's integers."""
 INCIDENTS: Final = """
 SELECT true_id,
        (SELECT title FROM incidents WHERE true_id = ids.true_id ORDER BY incident_id <> true_id, incident_id LIMIT 1)

@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from sources.incident import Incident, Report
+from sources.incident import LARGEST_NUMBER, Incident, Report
 
 COLUMNS: Final = ("incident_id", "count", "mean")
 
@@ -38,7 +38,7 @@ class StateCsv:
                     raise ValueError(f"the columns are {reprlib.repr(rows.fieldnames)}")
                 for row in rows:
                     incident_id, count = int(row["incident_id"]), int(row["count"])
-                    if not (0 < incident_id < 2**63 and 0 <= count < 2**63):
+                    if not (0 < incident_id <= LARGEST_NUMBER and 0 <= count <= LARGEST_NUMBER):
                         raise ValueError(f"incident_id is {incident_id}, count is {count}")
                     mean = torch.tensor(json.loads(row["mean"]), dtype=torch.float32)
                     self._means[incident_id] = Report(1, vector=mean, n_texts=count)

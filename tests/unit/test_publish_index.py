@@ -106,7 +106,7 @@ def test_a_loss_that_is_no_share_is_refused(
     run(file(1, 2))
     with pytest.raises(SystemExit, match="2"):
         run(file(1), f"--max-loss-percent={percent}")
-    assert f"expected --max-loss-percent to be from 0 to 100, got {percent}" in capsys.readouterr().err
+    assert f"--max-loss-percent: expected a number from 0 to 100, got '{percent}'" in capsys.readouterr().err
     assert published(s3, tmp_path) == [1, 2]
 
 
