@@ -88,8 +88,9 @@ destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published i
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
 	@$(RUN) scripts/smoke_test.py $(URL)
 
+# The tests of a file share what takes long to make, so a file stays in one process.
 test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: generated calls, and many at once
 	$(RUN) -m pytest tests/service --capture=no
