@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+import incidents.linear
+import incidents.transformer
 from incidents.model_folder import read_config, read_weights
 from incidents.transformer import ATTENTION_BLOCK_TOKENS, Transformer
 from tiny import N_TOKENS, make_model
@@ -71,6 +73,18 @@ def test_a_batch_gives_the_vectors_of_its_sequences_alone(models: tuple[Transfor
     for length, output in zip(lengths, outputs, strict=True):
         assert (output - transformer([sequence(length)])[0]).abs().max() <= TOLERANCE
         assert (output[0] - expected(model, sequence(length))[0]).abs().max() <= TOLERANCE
+
+
+def test_rows_go_through_in_blocks_or_without_onednn_to_the_same_vectors(
+    models: tuple[Transformer, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer, model = models
+    tokens = sequence(100)
+    whole = expected(model, tokens)[0]
+    for blocks, onednn in ((7, incidents.linear.ONEDNN), (100, None), (7, None)):
+        monkeypatch.setattr(incidents.transformer, "FEED_FORWARD_BLOCK_ROWS", blocks)
+        monkeypatch.setattr(incidents.linear, "ONEDNN", onednn)
+        assert (transformer([tokens])[0][0] - whole).abs().max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "longformer"])
