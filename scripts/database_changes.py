@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from pymongo.database import Database
 from torch import Tensor
@@ -16,6 +16,9 @@ from plain_text import strip_markdown
 from sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole
 from sources.staging import StagedIncidents
 from vector_cache import VectorCache
+
+SIMILARITY_DIGITS: Final = 9
+"""Decimals that are stored: the last of float64's sixteen differ from one kind of CPU to another."""
 
 
 @dataclass(frozen=True)
@@ -110,4 +113,7 @@ def incident_changes(
 def _neighbours(index: IncidentIndex, vector: Tensor, without: set[int], num: int) -> list[dict[str, Any]]:
     """The `num` incidents closest to a vector of shape (width,), best first, `without` some."""
     matches = (match for match in index.rank(vector, num + len(without)) if match.incident_id not in without)
-    return [{"incident_id": match.incident_id, "similarity": match.similarity} for match in islice(matches, num)]
+    return [
+        {"incident_id": match.incident_id, "similarity": round(match.similarity, SIMILARITY_DIGITS)}
+        for match in islice(matches, num)
+    ]

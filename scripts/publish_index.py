@@ -105,8 +105,11 @@ class PublishedIndex:
         """Publish a file, which may be that of an earlier `version`, in the place of `current` and of nothing else."""
         index = IncidentIndex.load(file)
         content = file.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if not sha256.startswith(index.version):
+            raise RefusedError(f"{file} was replaced while it was looked at; try again")
         metadata = {
-            SHA256_KEY: hashlib.sha256(content).hexdigest(),
+            SHA256_KEY: sha256,
             FINGERPRINT_KEY: index.encoder.fingerprint,
             "encoder": index.encoder.name.encode("ascii", "backslashreplace").decode(),
             "incidents": str(len(index)),

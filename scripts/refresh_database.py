@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
 
 from build_index import build_time, encoder_info
@@ -144,10 +144,12 @@ def _list(console: Console, lines: list[str]) -> None:
 
 def _reason(error: Exception) -> str:
     """What went wrong; of what the server of the database says only what cannot hold a text."""
-    if not isinstance(error, PyMongoError):
-        return str(error)
-    code = getattr(error, "code", None)
-    return type(error).__name__ + (f", code {code}" if code is not None else "")
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        return f"{type(error).__name__}: the database refused, with code {error.code} {details.get('codeName', '')}"
+    if isinstance(error, PyMongoError):
+        return f"{type(error).__name__}: the database could not be used: {error}"
+    return str(error)
 
 
 def _refuse_great_loss(database: Database[dict[str, Any]], index: IncidentIndex, max_loss_percent: float) -> None:

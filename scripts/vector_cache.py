@@ -1,8 +1,8 @@
 """Vectors of texts that were embedded before, so that only new and edited texts are embedded again.
 
 A SQLite file. A vector is found by what made it: the encoder's fingerprint, to which is added what else its last bits
-depend on, and the SHA-256 of the prepared text. So nothing in it can be out of date; deleting the file costs time and
-nothing else.
+depend on, and the SHA-256 of the prepared text. So nothing in it can be out of date, but for the last bits, which
+another kind of CPU, or a release that computes otherwise, would give; deleting the file costs time and nothing else.
 """
 
 import hashlib

@@ -164,8 +164,8 @@ class IncidentIndex:
                 file.write(buffer.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from the user a container runs as
-            Path(temporary).replace(path)
+                os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide it from the user a container runs as
+                Path(temporary).replace(path)  # while it is locked, or another save might take it for a leftover
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -202,7 +202,8 @@ class IncidentIndex:
 def _remove_leftovers(path: Path) -> None:
     """Remove what saves left behind that were killed; each finds a name of its own, so several can be under way."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED_SUFFIX}"):
-        with suppress(FileNotFoundError), leftover.open("rb") as file:
+        # Whatever is in the way, such as another user's: what is to be saved can be saved all the same.
+        with suppress(OSError), leftover.open("rb") as file:
             if leftover.stat().st_size > 0 and _lock(file):  # an empty one may be about to be locked
                 leftover.unlink()
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from incidents.linear import linear, linear_gelu, linear_plus
+from incidents.linear import linear, linear_gelu, linear_plus, round_up
 from incidents.model_folder import ModelConfig
 
 ATTENTION_BLOCK_TOKENS = 64
@@ -43,8 +43,8 @@ class _Layer(NamedTuple):
 class Transformer:
     """A post-layer-norm transformer encoder (Vaswani et al. 2017) in float32, without dropout.
 
-    The sequences of a call are laid one after the other in one matrix, without padding: every position-wise step is
-    one matrix product, and only attention looks at a sequence at a time.
+    The sequences of a call are laid one after the other in one matrix, without padding but for some rows at its end:
+    every position-wise step is one matrix product, and only attention looks at a sequence at a time.
 
     Of each sequence only the rows are computed that can still reach a pooled position. With CLS pooling the last
     layer gives row 0 alone, the layer below the rows within the last layer's reach of it, and so on down: a cone.
@@ -81,15 +81,15 @@ class Transformer:
             kept = [min(length, needed) for length in lengths]
             hidden = self._apply(layer, reach, hidden, lengths, kept)
             lengths = kept
-        return torch.split(hidden, lengths)
+        return _sequences(hidden, lengths)
 
     def _embed(self, sequences: list[list[int]]) -> Tensor:
-        """Shape: (n_tokens, width)."""
+        """Shape: (n_tokens, rounded up; width)."""
         tokens = torch.tensor([token for sequence in sequences for token in sequence])
         positions = torch.cat([self._position_ids(part) for part in torch.split(tokens, [*map(len, sequences)])])
         tokens, positions = tokens.to(self._device), positions.to(self._device)
         hidden = F.embedding(tokens, self._words) + self._token_type + F.embedding(positions, self._positions)
-        return self._normalize(hidden, self._embedding_norm)
+        return _rounded_up(self._normalize(hidden, self._embedding_norm))
 
     def _position_ids(self, tokens: Tensor) -> Tensor:
         """Shape: (seq_len,) -> (seq_len,). RoBERTa counts from padding_token + 1 and does not count padding tokens."""
@@ -99,13 +99,13 @@ class Transformer:
         return is_token.cumsum(0) * is_token + self._config.padding_token
 
     def _apply(self, layer: _Layer, reach: int | None, hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
-        """Shape: (sum of lengths, width) -> (sum of kept, width)."""
+        """Shape: (sum of lengths, rounded up; width) -> (sum of kept, rounded up; width)."""
         rows = _leading(hidden, lengths, kept)
-        queries = torch.split(linear(rows, *layer.query), kept)
-        keys = torch.split(linear(hidden, *layer.key), lengths)
-        values = torch.split(linear(hidden, *layer.value), lengths)
-        attended = torch.empty_like(rows)
-        for sequence in zip(queries, keys, values, torch.split(attended, kept), strict=True):
+        queries = _sequences(linear(rows, *layer.query), kept)
+        keys = _sequences(linear(hidden, *layer.key), lengths)
+        values = _sequences(linear(hidden, *layer.value), lengths)
+        attended = torch.zeros_like(rows)
+        for sequence in zip(queries, keys, values, _sequences(attended, kept), strict=True):
             self._attend(reach, *sequence)
         rows = self._normalize(linear_plus(attended, *layer.attention_output, rows), layer.attention_norm)
         return torch.cat([self._feed_forward(layer, block) for block in torch.split(rows, FEED_FORWARD_BLOCK_ROWS)])
@@ -180,7 +180,18 @@ def _band(reach: int, device: torch.device) -> Tensor:
 
 
 def _leading(hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
-    """The first `kept` rows of every sequence. Shape: (sum of lengths, width) -> (sum of kept, width)."""
+    """The first `kept` rows of every sequence, rounded up as `hidden` is."""
     if kept == lengths:
         return hidden
-    return torch.cat([part[:count] for part, count in zip(torch.split(hidden, lengths), kept, strict=True)])
+    parts = zip(_sequences(hidden, lengths), kept, strict=True)
+    return _rounded_up(torch.cat([part[:count] for part, count in parts]))
+
+
+def _sequences(rows: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
+    """The rows of each sequence, without those that round them up."""
+    return torch.split(rows[: sum(lengths)], lengths)
+
+
+def _rounded_up(rows: Tensor) -> Tensor:
+    """Add rows of zeros, up to a number of which there are few."""
+    return F.pad(rows, (0, 0, 0, round_up(len(rows)) - len(rows)))

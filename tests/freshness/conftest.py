@@ -1,6 +1,7 @@
 """S3 as a server of its own (moto's), behind a proxy that can break."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import torch
 
+from defaults import REPOSITORY
 from faulty_proxy import FaultyProxy, faulty_proxy
 from incidents.index import IncidentIndex
 from publish_index import PublishedIndex
@@ -63,7 +65,12 @@ def proxy(moto_port: int) -> Iterator[FaultyProxy]:
 
 @pytest.fixture
 def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) -> dict[str, str]:  # noqa: ARG001
-    """What a container reads: the tiny model lies on the cache, and the index comes from S3, through the proxy."""
+    """What a container reads: the tiny model lies on the cache, and the index comes from S3, through the proxy.
+
+    Its image has neither, whatever `make image` has left in the checkout.
+    """
+    image = tmp_path / "image"
+    shutil.copytree(REPOSITORY / "inference", image, ignore=shutil.ignore_patterns("model", "__pycache__"))
     cache = tmp_path / "cache"
     (cache / "model" / "tiny").mkdir(parents=True)
     for file in tiny_folder.iterdir():
@@ -79,6 +86,7 @@ def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) 
             "INDEX_REFRESH_SECONDS": "1",
             "TRANSFORMERS_CACHE": str(cache),
             "ENCODER_THREADS": "1",
+            "PYTHONPATH": str(image),
         }
     )
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,14 @@ def test_two_saves_at_once_do_not_get_in_each_others_way(
     monkeypatch.setattr(os, "fsync", save_another)
     dataclasses.replace(index, source="the first").save(path)
     assert [*seen, IncidentIndex.load(path).source] == ["the second", "the first"]
+    assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
+
+
+def test_many_saves_at_once_all_succeed(index: IncidentIndex, tmp_path: Path) -> None:
+    path = tmp_path / "incident_cls.pt"
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(index.save, path) for _ in range(400)]:
+            done.result()
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 

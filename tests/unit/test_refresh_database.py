@@ -415,6 +415,14 @@ def test_a_database_that_is_not_named_is_asked_for(
     assert "--neighbours to be 1 or more" in capsys.readouterr().err
 
 
+def test_a_database_that_cannot_be_reached_or_refuses_is_said_to(database: Database, run: Run) -> None:
+    database.server.unauthorized = True
+    status, said = run()
+    assert (status, "the database refused, with code 13 Unauthorized" in said) == (1, True)
+    status, said = run("--database", "mongodb://editor:secret@127.0.0.1:9/?serverSelectionTimeoutMS=50")
+    assert (status, "could not be used: 127.0.0.1:9" in said, "secret" in said) == (1, True, False)
+
+
 def test_an_output_that_cannot_be_written_is_noticed_before_anything_is(
     database: Database, run: Run, tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ def test_a_kept_model_is_fetched_anew_when_what_made_it_changes() -> None:
 def test_what_fails_its_tests_is_not_deployed_and_is_tested_once() -> None:
     assert jobs("deploy")["deploy"]["needs"] == "test"
     assert jobs("deploy")["test"]["uses"] == "./.github/workflows/test.yml"
-    assert triggers("test") == {"pull_request", "workflow_call"}
+    assert triggers("test") == {"push", "pull_request", "workflow_call"}
     assert triggers("deploy") == {"push", "workflow_dispatch"}
 
 
