@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no ma
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "--silent", "--file", str(MAKEFILE), f"PYTHON={sys.executable}", *arguments]
+    command = ["make", "--silent", "--file", str(MAKEFILE), f'PYTHON="{sys.executable}"', *arguments]
     inherited = {"PATH": os.environ["PATH"]}  # and nothing that a make around these tests says
     return subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True, check=False)
 
