@@ -244,7 +244,7 @@ def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
         row["ours / numpy"] = turns["ours ms"] / turns["numpy ms"]
         row["turns with numpy, spread"] = turns
         if size <= LOOP_INCIDENTS:
-            turns = summarise(take_turns(9, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query)))
+            turns = summarise(take_turns(25, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query)))
             row["loop / ours"] = turns["loop ms"] / turns["ours ms"]
             row["turns with the loop, spread"] = turns
         rows.append(row)

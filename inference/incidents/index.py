@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from incidents.errors import InvalidIndexError, InvalidInputError
-from incidents.linear import linear
+from incidents.linear import matrix_vector
 from incidents.measurements import timed
 
 FORMAT_VERSION: Final = 1
@@ -127,7 +127,7 @@ class IncidentIndex:
         query = query / query.abs().max()
         query = query / torch.linalg.vector_norm(query)
 
-        approximate = linear(self.vectors, query.float().unsqueeze(0), None).squeeze(1) * self._inverse_lengths
+        approximate = matrix_vector(self.vectors, query.float()) * self._inverse_lengths
         # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths (Higham, Accuracy and
         # Stability of Numerical Algorithms, section 3.1). There are two, the product and the length, on either side.
         margin = (2 * self.encoder.width + 8) * torch.finfo(torch.float32).eps

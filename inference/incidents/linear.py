@@ -23,8 +23,12 @@ def round_up(n_rows: int) -> int:
     oneDNN makes machine code for every number of rows that it meets, takes a millisecond for it and keeps it, some
     0.6 MB for each layer: so there must not be many. At most an eighth of the rows are computed in vain.
     """
-    step = max(16, (1 << (n_rows - 1).bit_length()) // 16)
+    step = max(16, _next_power_of_two(n_rows) // 16)
     return -(-n_rows // step) * step
+
+
+def _next_power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -33,6 +37,25 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.linear(inputs, weight, bias)
     outputs: Tensor = ONEDNN(inputs, weight, bias, "none", [], "")
     return outputs
+
+
+def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Their product, in two blocks of a power of two rows each, which may overlap.
+
+    An index that is replaced has another number of rows than the one before, and oneDNN would keep code for each.
+
+    Shape: matrix (n_rows, n), vector (n,) -> (n_rows,).
+    """
+    n_rows = len(matrix)
+    if ONEDNN is None or n_rows < 2:
+        return torch.mv(matrix, vector)
+    n_first = _next_power_of_two(n_rows) // 2
+    n_last = n_rows - n_first
+    first, last = (
+        linear(block, vector.unsqueeze(0), None).squeeze(1)
+        for block in (matrix[:n_first], matrix[-_next_power_of_two(n_last) :])
+    )
+    return torch.cat([first, last[-n_last:]])
 
 
 def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

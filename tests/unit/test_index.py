@@ -17,6 +17,7 @@ import torch
 from full_disk import full_disk
 from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index import EncoderInfo, IncidentIndex
+from incidents.linear import matrix_vector
 from tiny import make_index
 
 INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
@@ -189,6 +190,14 @@ def test_two_saves_at_once_do_not_get_in_each_others_way(
     dataclasses.replace(index, source="the first").save(path)
     assert [*seen, IncidentIndex.load(path).source] == ["the second", "the first"]
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 1023, 1024, 1025, 3073, 10_000])
+def test_a_matrix_is_multiplied_with_a_vector_whatever_its_rows(n_rows: int) -> None:
+    matrix, vector = torch.randn(n_rows, 24), torch.randn(24)
+    product = matrix_vector(matrix, vector)
+    assert product.shape == (n_rows,)
+    assert torch.allclose(product.double(), matrix.double() @ vector.double(), rtol=0, atol=1e-5)
 
 
 def test_many_saves_at_once_all_succeed(index: IncidentIndex, tmp_path: Path) -> None:
