@@ -40,22 +40,23 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Their product, in two blocks of a power of two rows each, which may overlap.
+    """Their product, by up to three blocks of a power of two rows each; the last may repeat a fifth of all at most.
 
     An index that is replaced has another number of rows than the one before, and oneDNN would keep code for each.
 
-    Shape: matrix (n_rows, n), vector (n,) -> (n_rows,).
+    Shape: matrix (n_rows, n) with at least one row, vector (n,) -> (n_rows,).
     """
-    n_rows = len(matrix)
-    if ONEDNN is None or n_rows < 2:
+    if ONEDNN is None:
         return torch.mv(matrix, vector)
-    n_first = _next_power_of_two(n_rows) // 2
-    n_last = n_rows - n_first
-    first, last = (
-        linear(block, vector.unsqueeze(0), None).squeeze(1)
-        for block in (matrix[:n_first], matrix[-_next_power_of_two(n_last) :])
-    )
-    return torch.cat([first, last[-n_last:]])
+    products, rest = [], matrix
+    while len(rest) > len(matrix) // 4:
+        block = rest[: _next_power_of_two(len(rest) + 1) // 2]
+        products.append(linear(block, vector.unsqueeze(0), None).squeeze(1))
+        rest = rest[len(block) :]
+    if len(rest) > 0:
+        block = matrix[-_next_power_of_two(len(rest)) :]
+        products.append(linear(block, vector.unsqueeze(0), None).squeeze(1)[-len(rest) :])
+    return torch.cat(products)
 
 
 def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
