@@ -139,10 +139,14 @@ class IncidentIndex:
     def _cosines(self, rows: Tensor, query: Tensor) -> Tensor:
         """Cosines in float64, a slice at a time so that the matrix is never doubled.
 
+        Of equal vectors they are equal to the bit, which a product of matrix and vector (`@`) does not promise: it adds
+        up some rows in another order than others.
+
         Shape: rows (n_rows,), query (width,) of length 1 -> (n_rows,).
         """
         slices = (self.vectors[some].double() for some in torch.split(rows, 4096))
-        return torch.cat([(rows @ query) / torch.linalg.vector_norm(rows, dim=1) for rows in slices]).clamp(-1.0, 1.0)
+        cosines = [(rows * query).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1) for rows in slices]
+        return torch.cat(cosines).clamp(-1.0, 1.0)
 
     def save(self, path: Path) -> None:
         """Write the index so that `path` holds either what it held before or the whole new file.

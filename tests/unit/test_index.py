@@ -40,6 +40,16 @@ def test_similarity_is_the_cosine_and_of_equals_the_larger_id_is_first(index: In
     assert ranked(index, [10.0, 0.0], -1) == [(1, 1.0), (7, 0.707107), (2, 0.707107), (3, 0.0), (4, -1.0)]
 
 
+@pytest.mark.parametrize("n_incidents", [2, 9, 1550, 5000])
+def test_incidents_of_equal_vectors_are_equals_whatever_rows_they_have(n_incidents: int) -> None:
+    for _ in range(10):
+        vector = torch.randn(768)
+        index = make_index(dict.fromkeys(range(1, n_incidents + 1), vector), dataclasses.replace(ENCODER, width=768))
+        matches = index.rank(torch.randn(768), -1)
+        assert [match.incident_id for match in matches] == list(range(n_incidents, 0, -1))
+        assert len({match.similarity for match in matches}) == 1
+
+
 def test_a_tie_at_the_cut_goes_to_the_larger_id(index: IncidentIndex) -> None:
     assert ranked(index, [1.0, 0.0], 2) == [(1, 1.0), (7, 0.707107)]
     many = make_index({id_: torch.tensor([1.0, 1.0]) for id_ in range(1, 100)}, ENCODER)
