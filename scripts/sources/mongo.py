@@ -70,7 +70,6 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
         OSError: the database cannot be reached or read.
     """
     with StagedIncidents(f"mongodb:{DATABASE}") as staged:
-        duplicates: list[tuple[int, int]] = []
 
         def take_incident(incident: dict[str, Any]) -> None:
             numbers = [whole(number, "a report number of an incident") for number in incident.get("reports") or []]
@@ -86,7 +85,7 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
 
         def take_duplicate(pair: dict[str, Any]) -> None:
             duplicate = whole(pair.get("duplicate_incident_number"), "duplicate_incident_number")
-            duplicates.append((duplicate, whole(pair.get("true_incident_number"), "true_incident_number")))
+            staged.add_duplicate(duplicate, whole(pair.get("true_incident_number"), "true_incident_number"))
 
         def each(collection: str, take: Callable[[dict[str, Any]], None], *fields: str) -> None:
             for document in database[collection].find({}, {"_id": False} | dict.fromkeys(fields, True)):
@@ -102,10 +101,7 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
             each("duplicates", take_duplicate, "duplicate_incident_number", "true_incident_number")
         except (PyMongoError, BSONError) as error:
             raise OSError(f"the database could not be read: {type(error).__name__}: {error}") from error
-        try:
-            staged.fold(duplicates)
-        except ValueError as error:
-            staged.notes.append(f"{LEFT_OUT} duplicates, all of them: {error}")
+        staged.fold()
         yield staged
 
 

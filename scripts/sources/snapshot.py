@@ -94,9 +94,8 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
         staged.add_report(_whole(row, "report_number"), row["text"], is_incident_report=is_incident_report)
 
     def take_duplicate(row: dict[str, str]) -> None:
-        duplicates.append((_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number")))
+        staged.add_duplicate(_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number"))
 
-    duplicates: list[tuple[int, int]] = []
     _read(folder / INCIDENTS, ("incident_id", "title", "reports" if has_reports else "description"), take_incident)
     if has_reports:
         _read(folder / REPORTS, ("report_number", "text"), take_report)
@@ -105,7 +104,7 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
         staged.notes.append(f"{REPORTS} is not there: an incident's title and description stand in for its reports")
     if (folder / DUPLICATES).exists():
         _read(folder / DUPLICATES, ("duplicate_incident_number", "true_incident_number"), take_duplicate)
-        staged.fold(duplicates)
+        staged.fold()
     else:
         staged.notes.append(f"{DUPLICATES} is not there: duplicates were not folded")
 

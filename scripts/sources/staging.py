@@ -36,6 +36,7 @@ class StagedIncidents:
     def __init__(self, name: str) -> None:
         self.name = name
         self.notes: list[str] = []
+        self._duplicates: dict[int, int] = {}
         self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file that closing removes
         self._database.executescript(SCHEMA)
         self._database.execute("BEGIN")  # never committed: nobody else reads it, and it is faster
@@ -78,29 +79,31 @@ class StagedIncidents:
         except sqlite3.IntegrityError as error:
             raise ValueError(f"expected every report once, got {number} twice") from error
 
-    def fold(self, duplicates: Iterable[tuple[int, int]]) -> None:
-        """Give the reports of every duplicate to its true incident: pairs (duplicate id, true id), in chains or not.
+    def add_duplicate(self, duplicate: int, true_id: int) -> None:
+        """Take in that an incident is a duplicate of another, which can be one itself; `fold` makes use of it.
 
         Raises:
-            ValueError: an incident is a duplicate of two others, or in the end of itself, or an id is not from 1 to
-                2^63 - 1; nothing was folded.
+            ValueError: it is a duplicate of another one already, or in the end of itself, or an id is not from 1 to
+                2^63 - 1; nothing was taken in.
         """
-        true_ids: dict[int, int] = {}
-        for duplicate, true_id in duplicates:
-            _check_number("the id of a duplicate", duplicate)
-            _check_number(f"the true incident of {duplicate} to have an id", true_id)
-            if true_ids.setdefault(duplicate, true_id) != true_id:
-                both = f"{true_ids[duplicate]} and {true_id}"
-                raise ValueError(f"expected {duplicate} to be a duplicate of one incident, got {both}")
-        folded = []
-        for duplicate in true_ids:
-            chain = [duplicate]
-            while chain[-1] in true_ids:
-                chain.append(true_ids[chain[-1]])
-                if chain[-1] in chain[:-1]:
-                    raise ValueError(f"expected duplicates to lead to a true incident, got a circle: {chain}")
-            folded.append((chain[-1], duplicate))
+        _check_number("the id of a duplicate", duplicate)
+        _check_number(f"the true incident of {duplicate} to have an id", true_id)
+        if (known := self._duplicates.get(duplicate, true_id)) != true_id:
+            raise ValueError(f"expected {duplicate} to be a duplicate of one incident, got {known} and {true_id}")
+        if self._last_of(true_id) == duplicate:
+            raise ValueError(f"expected {duplicate} to be a duplicate of another, got a circle by {true_id}")
+        self._duplicates[duplicate] = true_id
+
+    def fold(self) -> None:
+        """Give the reports of every duplicate to its true incident."""
+        folded = [(self._last_of(duplicate), duplicate) for duplicate in self._duplicates]
         self._database.executemany("UPDATE incidents SET true_id = ? WHERE incident_id = ?", folded)
+
+    def _last_of(self, incident_id: int) -> int:
+        """The incident at the end of a chain of duplicates."""
+        while incident_id in self._duplicates:
+            incident_id = self._duplicates[incident_id]
+        return incident_id
 
     def true_ids(self) -> dict[int, int]:
         """For every incident that was taken in the one it was folded into, or itself."""

@@ -98,13 +98,19 @@ def test_issue_reports_and_reports_that_are_not_there_are_left_out() -> None:
         assert content(staged) == {(1, "One"): [*reasons, (13, "thirteen")]}
 
 
+def fold(staged: StagedIncidents, *pairs: tuple[int, int]) -> None:
+    for duplicate, true_id in pairs:
+        staged.add_duplicate(duplicate, true_id)
+    staged.fold()
+
+
 def test_duplicates_are_folded_along_chains() -> None:
     with StagedIncidents("") as staged:
         for number in range(1, 8):
             staged.add_incident(number, f"Title {number}", [10 * number, 99])
             staged.add_report(10 * number, f"text {number}")
         staged.add_report(99, "everybody's")
-        staged.fold([(5, 3), (3, 1), (7, 6), (40, 1)])  # 5 -> 3 -> 1; 40 has no row
+        fold(staged, (5, 3), (3, 1), (7, 6), (40, 1))  # 5 -> 3 -> 1; 40 has no row
         assert content(staged) == {
             (1, "Title 1"): [(10, "text 1"), (30, "text 3"), (50, "text 5"), (99, "everybody's")],
             (2, "Title 2"): [(20, "text 2"), (99, "everybody's")],
@@ -119,22 +125,31 @@ def test_duplicates_of_an_incident_that_is_not_there_stand_under_its_id() -> Non
         staged.add_incident(7, "Seven", [70])
         for number in (70, 80):
             staged.add_report(number, str(number))
-        staged.fold([(7, 100), (8, 7)])
+        fold(staged, (7, 100), (8, 7))
         assert content(staged) == {(100, "Seven"): [(70, "70"), (80, "80")]}
 
 
 @pytest.mark.parametrize(
-    ("pairs", "message"),
+    ("before", "pair", "message", "true_ids"),
     [
-        ([(1, 1)], "circle"),
-        ([(1, 2), (2, 3), (3, 1)], "circle"),
-        ([(1, 2), (2, 3), (3, 2)], "circle"),
-        ([(1, 2), (1, 3)], "expected 1 to be a duplicate of one incident, got 2 and 3"),
+        ([], (1, 1), "expected 1 to be a duplicate of another, got a circle by 1", {}),
+        ([(1, 2), (2, 3)], (3, 1), "expected 3 to be a duplicate of another, got a circle by 1", {1: 3, 2: 3}),
+        ([(2, 3), (1, 2)], (3, 2), "circle", {1: 3, 2: 3}),
+        ([(1, 2)], (1, 3), "expected 1 to be a duplicate of one incident, got 2 and 3", {1: 2}),
     ],
 )
-def test_duplicates_that_lead_nowhere_are_refused(pairs: list[tuple[int, int]], message: str) -> None:
-    with StagedIncidents("") as staged, pytest.raises(ValueError, match=message):
-        staged.fold(pairs)
+def test_a_duplicate_that_leads_nowhere_is_refused_and_the_others_are_folded(
+    before: list[tuple[int, int]], pair: tuple[int, int], message: str, true_ids: dict[int, int]
+) -> None:
+    with StagedIncidents("") as staged:
+        for number in (1, 2, 3, 4, 5):
+            staged.add_incident(number, str(number), [])
+        for duplicate, true_id in before:
+            staged.add_duplicate(duplicate, true_id)
+        with pytest.raises(ValueError, match=message):
+            staged.add_duplicate(*pair)
+        fold(staged, (5, 4), *before)  # and a pair twice
+        assert staged.true_ids() == {1: 1, 2: 2, 3: 3, 4: 4, 5: 4} | true_ids
 
 
 def test_what_is_there_twice_is_refused() -> None:
@@ -159,9 +174,9 @@ def test_numbers_that_no_index_can_hold_are_refused(number: int) -> None:
         with pytest.raises(ValueError, match="expected a report number " + expected):
             staged.add_report(number, "eleven")
         with pytest.raises(ValueError, match="expected the id of a duplicate " + expected):
-            staged.fold([(number, 1)])
+            staged.add_duplicate(number, 1)
         with pytest.raises(ValueError, match="expected the true incident of 1 to have an id " + expected):
-            staged.fold([(1, number)])
+            staged.add_duplicate(1, number)
         left_out = "it is listed, but not there"
         assert content(staged) == {(2**63 - 1, "The last"): [(2**63 - 1, left_out)]}
 
