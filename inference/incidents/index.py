@@ -128,8 +128,9 @@ class IncidentIndex:
         query = query / torch.linalg.vector_norm(query)
 
         approximate = matrix_vector(self.vectors, query.float()) * self._inverse_lengths
-        # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths (Higham, Accuracy and
-        # Stability of Numerical Algorithms, section 3.1). There are two, the product and the length, on either side.
+        # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths, in whatever order it is
+        # added up, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). There
+        # are two sums, the product and the length, on either side.
         margin = (2 * self.encoder.width + 8) * torch.finfo(torch.float32).eps
         rows = (approximate >= approximate.topk(num, sorted=False).values.min() - margin).nonzero().squeeze(1)
         candidates = zip(self._cosines(rows, query).tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)

@@ -1,9 +1,9 @@
 """Linear layers by oneDNN, where torch has it.
 
-`torch.addmm`, `torch.mv` and `F.linear` go to MKL, which on AMD's CPUs is half as fast: 196 against 405 GFLOP/s on two
-threads of an EPYC, and 2.4 times as long for a matrix and one vector. On Intel's a long text took as long by either.
-The operators are those that torch's own compiler makes calls of; they have no public name. On ARM's CPUs they were
-never measured, and torch chooses.
+`torch.addmm`, `torch.mv` and `F.linear` go to MKL, which on AMD's CPUs has half of oneDNN's rate, and takes over twice
+as long for a large matrix and one vector. On Intel's a long text took as long by either. The operators are those that
+torch's own compiler makes calls of; they have no public name. On ARM's CPUs they were never measured, and torch
+chooses.
 """
 
 import platform
@@ -16,12 +16,15 @@ from torch.nn import functional as F
 IS_FASTER: Final[bool] = platform.machine() == "x86_64" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 ONEDNN: Final[Any] = torch.ops.mkldnn._linear_pointwise if IS_FASTER else None  # noqa: SLF001
 
+FEW_ROWS: Final = 4096
+"""Of a matrix that is multiplied with a vector: with fewer, what is gained, microseconds, is lost on further calls."""
+
 
 def round_up(n_rows: int) -> int:
-    """The next number of rows, of which there are eight from any to its double, and none below 16 or in between.
+    """The next of few numbers of rows: multiples of 16 up to 128, then eight to a doubling, an eighth more at most.
 
     oneDNN makes machine code for every number of rows that it meets, takes a millisecond for it and keeps it, some
-    0.6 MB for each layer: so there must not be many. At most an eighth of the rows are computed in vain.
+    0.6 MB for each layer: so there must not be many.
     """
     step = max(16, _next_power_of_two(n_rows) // 16)
     return -(-n_rows // step) * step
@@ -40,13 +43,13 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Their product, by up to three blocks of a power of two rows each; the last may repeat a fifth of all at most.
+    """Their product; for oneDNN in up to three blocks of a power of two rows each, as every new index has other rows.
 
-    An index that is replaced has another number of rows than the one before, and oneDNN would keep code for each.
+    The last block starts earlier where it must, over less than a fifth of the rows once more.
 
-    Shape: matrix (n_rows, n) with at least one row, vector (n,) -> (n_rows,).
+    Shape: matrix (n_rows, n), vector (n,) -> (n_rows,), float32.
     """
-    if ONEDNN is None:
+    if ONEDNN is None or not matrix.is_cpu or len(matrix) < FEW_ROWS:
         return torch.mv(matrix, vector)
     products, rest = [], matrix
     while len(rest) > len(matrix) // 4:

@@ -17,7 +17,6 @@ import torch
 from full_disk import full_disk
 from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.linear import matrix_vector
 from tiny import make_index
 
 INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
@@ -200,15 +199,6 @@ def test_two_saves_at_once_do_not_get_in_each_others_way(
     dataclasses.replace(index, source="the first").save(path)
     assert [*seen, IncidentIndex.load(path).source] == ["the second", "the first"]
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
-
-
-def test_a_matrix_is_multiplied_with_a_vector_whatever_its_rows() -> None:
-    matrix, vector = torch.randn(10_000, 24), torch.randn(24)
-    expected = matrix.double() @ vector.double()
-    for n_rows in [*range(1, 300), 1023, 1024, 1025, 1279, 1280, 1281, 10_000]:
-        product = matrix_vector(matrix[:n_rows], vector)
-        assert product.shape == (n_rows,)
-        assert torch.allclose(product.double(), expected[:n_rows], rtol=0, atol=1e-5), n_rows
 
 
 def test_many_saves_at_once_all_succeed(index: IncidentIndex, tmp_path: Path) -> None:

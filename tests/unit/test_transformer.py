@@ -104,12 +104,6 @@ def test_matrices_have_few_numbers_of_rows_as_onednn_keeps_code_for_each(
     assert seen <= {*range(16, 257, 16), 288, 320}
 
 
-def test_rounding_up_costs_at_most_an_eighth_of_many_rows() -> None:
-    sizes = {incidents.linear.round_up(n_rows) for n_rows in range(1, 4097)}
-    assert len(sizes) == 48
-    assert all(n_rows <= incidents.linear.round_up(n_rows) <= n_rows * 9 / 8 for n_rows in range(128, 4097))
-
-
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "longformer"])
 def test_with_mean_pooling_every_position_is_computed(model_type: str, tmp_path: Path) -> None:
     options = {"attention_window": 8} if model_type == "longformer" else {}
