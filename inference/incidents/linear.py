@@ -54,11 +54,11 @@ def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
     products, rest = [], matrix
     while len(rest) > len(matrix) // 4:
         block = rest[: _next_power_of_two(len(rest) + 1) // 2]
-        products.append(linear(block, vector.unsqueeze(0), None).squeeze(1))
+        products.append(linear(vector.unsqueeze(0), block, None).squeeze(0))
         rest = rest[len(block) :]
     if len(rest) > 0:
         block = matrix[-_next_power_of_two(len(rest)) :]
-        products.append(linear(block, vector.unsqueeze(0), None).squeeze(1)[-len(rest) :])
+        products.append(linear(vector.unsqueeze(0), block, None).squeeze(0)[-len(rest) :])
     return torch.cat(products)
 
 

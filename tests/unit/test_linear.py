@@ -1,7 +1,5 @@
 """Products by oneDNN, which keeps code for every number of rows, so that there must be few."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
@@ -19,9 +17,9 @@ def test_rounding_up_costs_at_most_an_eighth_of_many_rows() -> None:
 def test_a_matrix_is_multiplied_with_a_vector_in_few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    def recorded(inputs: Tensor, *others: Any) -> Tensor:
-        sizes.append(len(inputs))
-        return linear(inputs, *others)
+    def recorded(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        sizes.append(len(weight))
+        return linear(inputs, weight, bias)
 
     linear = incidents.linear.linear
     monkeypatch.setattr(incidents.linear, "linear", recorded)
