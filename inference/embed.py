@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from incidents import store
+from incidents import quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
 from incidents.api import SUCCESS, endpoint
 from incidents.errors import InvalidInputError
 from incidents.request import Request

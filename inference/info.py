@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import __version__, store
+from incidents import __version__, quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
 from incidents.api import SUCCESS, endpoint
 from incidents.request import Request
 

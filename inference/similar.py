@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import store
+from incidents import quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
 from incidents.api import endpoint
 from incidents.errors import InvalidInputError
 from incidents.request import Request

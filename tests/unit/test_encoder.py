@@ -268,10 +268,19 @@ def test_a_missing_tensor_is_named(folder: Path) -> None:
         Encoder.load(folder)
 
 
-def test_a_tokenizer_with_tokens_the_model_does_not_know_is_refused(folder: Path) -> None:
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder: Path) -> None:
     edit(folder / "config.json", vocab_size=50)
-    with pytest.raises(InvalidModelError, match="expected tokens below the model's vocab_size 50, got 59"):
+    with pytest.raises(InvalidModelError, match="expected at most the model's 50 tokens, got 60"):
         Encoder.load(folder)
+
+
+def test_a_token_that_the_model_does_not_know_is_named(folder: Path) -> None:
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace('"w59":59', '"w59":60').replace('"w59": 59', '"w59": 60'))
+    encoder = Encoder.load(folder)
+    assert encoder.encode("w58").tokens == 3
+    with pytest.raises(InvalidModelError, match=r"tokenizer\.json: expected tokens below the model's 60, gave 60"):
+        encoder.encode("w58 w59")
 
 
 @pytest.mark.parametrize("template", ["$A", "$A </s> </s>", "<s> </s> $A", "<s> <s> $A </s>"])

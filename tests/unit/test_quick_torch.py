@@ -1,0 +1,86 @@
+"""What a handler's import of torch leaves out; each in a process of its own, which imports torch anew."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from incidents.index import IncidentIndex
+from incidents.quick_torch import UNUSED
+
+INFERENCE = Path(__file__).parents[2] / "inference"
+
+NOT_RUN = """
+def not_run():
+    return [name for name, module in sys.modules.items() if "run_and_get" in repr(vars(module).get("__getattr__"))]
+"""
+
+
+def run(program: str, **environment: object) -> str:
+    variables = {"PYTHONPATH": str(INFERENCE)} | {name: str(value) for name, value in environment.items()}
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("handler", ["similar", "embed", "info"])
+def test_a_request_is_answered_without_running_any(
+    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path, handler: str
+) -> None:
+    tiny_index.save(tmp_path / "index.pt")
+    program = f"""
+import contextlib, json, sys
+import {handler}
+{NOT_RUN}
+with contextlib.redirect_stdout(sys.stderr):
+    answer = {handler}.handler({{"text": "w5 w6"}}, None)
+assert answer["statusCode"] == 200, answer
+print(json.dumps(not_run()))
+"""
+    found = json.loads(run(program, MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "index.pt"))
+    assert sorted(found) == sorted(UNUSED)
+
+
+def test_one_that_is_used_has_all_that_it_has_in_a_plain_torch() -> None:
+    program = f"""
+import json, sys
+import torch
+contents = {{}}
+for name in {UNUSED}:
+    module = sys.modules[name]
+    hasattr(module, "anything")
+    contents[name] = sorted(key for key in vars(module) if key != "__warningregistry__")
+print(json.dumps(contents))
+"""
+    plain, quick = run(program), run(f"from incidents import quick_torch\n{program}")
+    assert json.loads(quick) == json.loads(plain)
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_is_collected_after_the_import_if_it_was_before(collecting: bool) -> None:
+    program = f"""
+import gc
+if not {collecting}:
+    gc.disable()
+from incidents import quick_torch
+import torch
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+    assert run(program).split() == [str(collecting), "True"]
+
+
+def test_an_import_that_fails_leaves_collection_on(tmp_path: Path) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('broken')")
+    program = """
+import gc
+from incidents import quick_torch
+try:
+    import torch
+except ImportError as error:
+    print(error, gc.isenabled())
+"""
+    assert run(program, PYTHONPATH=f"{tmp_path}:{INFERENCE}").split() == ["broken", "True"]
