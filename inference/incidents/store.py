@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from incidents import SERVICE
+from incidents import SERVICE, memory
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.index_keeper import IndexKeeper
@@ -28,6 +28,7 @@ def encoder() -> "Encoder":
         InvalidModelError: there is no usable model folder.
     """
     torch.set_num_threads(settings().encoder_threads)
+    memory.keep_freed()
     from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
     weights = _weights()
