@@ -24,14 +24,15 @@ def machine() -> dict[str, Any]:
 
 
 def report(results: dict[str, Any]) -> None:
-    """Print a table for each measurement."""
+    """Print a table for each measurement, with a column for each size."""
     console = Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
     console.print(results["machine"])
     for name in ("encode", "cold start", "rank", "load"):
-        columns = list(dict.fromkeys(column for row in results[name] for column in row if "spread" not in column))
-        table = Table(*columns, title=name)
-        for row in results[name]:
-            table.add_row(*(_format(row.get(column)) for column in columns))
+        rows = results[name]
+        size, *measured = dict.fromkeys(key for row in rows for key in row if "spread" not in key)
+        table = Table(size, *(f"{row[size]:,}" for row in rows), title=name)
+        for key in measured:
+            table.add_row(key, *(_format(row.get(key)) for row in rows))
         console.print(table)
 
 

@@ -7,6 +7,7 @@ already, nothing changes.
 """
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -81,3 +82,5 @@ class _Finder:
 
 
 sys.meta_path.insert(0, _Finder)
+# Else torch looks through all installed packages for one that is a backend of it.
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")

@@ -79,7 +79,8 @@ class Transformer:
         hidden = self._embed([sequence[:length] for sequence, length in zip(sequences, lengths, strict=True)])
         for layer, reach, needed in zip(self._layers, self._config.reach, self._rows_needed[1:], strict=True):
             kept = [min(length, needed) for length in lengths]
-            hidden = self._apply(layer, reach, hidden, lengths, kept)
+            hidden = self._attention(layer, reach, hidden, lengths, kept)
+            hidden = self._feed_forward(layer, hidden)
             lengths = kept
         return _sequences(hidden, lengths)
 
@@ -98,36 +99,32 @@ class Transformer:
         is_token = (tokens != self._config.padding_token).long()
         return is_token.cumsum(0) * is_token + self._config.padding_token
 
-    def _apply(self, layer: _Layer, reach: int | None, hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
-        """Shape: (sum of lengths, rounded up; width) -> (sum of kept, rounded up; width)."""
-        rows = self._attention(layer, reach, hidden, lengths, kept)
-        return torch.cat([self._feed_forward(layer, block) for block in torch.split(rows, FEED_FORWARD_BLOCK_ROWS)])
-
     def _attention(
         self, layer: _Layer, reach: int | None, hidden: Tensor, lengths: list[int], kept: list[int]
     ) -> Tensor:
         """Shape: (sum of lengths, rounded up; width) -> (sum of kept, rounded up; width)."""
         rows = _leading(hidden, lengths, kept)
-        queries = _sequences(linear(rows, *layer.query), kept)
+        queries = linear(rows, *layer.query)
         keys = _sequences(linear(hidden, *layer.key), lengths)
         values = _sequences(linear(hidden, *layer.value), lengths)
-        attended = torch.zeros_like(rows)
-        for sequence in zip(queries, keys, values, _sequences(attended, kept), strict=True):
+        for sequence in zip(_sequences(queries, kept), keys, values, strict=True):
             self._attend(reach, *sequence)
-        return self._normalize(linear_plus(attended, *layer.attention_output, rows), layer.attention_norm)
+        return self._normalize(linear_plus(queries, *layer.attention_output, rows), layer.attention_norm)
 
     def _feed_forward(self, layer: _Layer, rows: Tensor) -> Tensor:
-        """Shape: (n_rows, width) -> (n_rows, width)."""
-        expanded = linear_gelu(rows, *layer.intermediate)
-        return self._normalize(linear_plus(expanded, *layer.output, rows), layer.output_norm)
+        """The same memory. Shape: (n_rows, width) -> (n_rows, width)."""
+        for block in torch.split(rows, FEED_FORWARD_BLOCK_ROWS):
+            expanded = linear_gelu(block, *layer.intermediate)
+            block.copy_(self._normalize(linear_plus(expanded, *layer.output, block), layer.output_norm))
+        return rows
 
-    def _attend(self, reach: int | None, queries: Tensor, keys: Tensor, values: Tensor, output: Tensor) -> None:
-        """Attention of a sequence's leading rows, a block of them at a time, into `output`.
+    def _attend(self, reach: int | None, queries: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Attention of a sequence's leading rows, a block of them at a time, into the memory of their queries.
 
-        Shape: queries and output (n_queries, width), keys and values (n_keys, width).
+        Shape: queries (n_queries, width), keys and values (n_keys, width).
         """
         n_queries, n_keys = len(queries), len(keys)
-        queries, keys, values, output = (self._heads(tensor) for tensor in (queries, keys, values, output))
+        queries, keys, values = (self._heads(tensor) for tensor in (queries, keys, values))
         for start, stop in pairwise([*range(0, n_queries, ATTENTION_BLOCK_TOKENS), n_queries]):
             if reach is None or n_keys <= reach + 1:
                 first, last, mask = 0, n_keys, None
@@ -143,8 +140,8 @@ class Transformer:
                 alpha=queries.shape[2] ** -0.5,
             )
             torch.softmax(scores, dim=2, out=scores)
-            # Not straight into the output: its rows lie apart, which slows the product more than a copy costs.
-            output[:, start:stop] = torch.bmm(scores, values[:, first:last])
+            # By a copy, as the rows of a head lie apart there, which slows the product more than a copy costs.
+            queries[:, start:stop] = torch.bmm(scores, values[:, first:last])
 
     def _heads(self, rows: Tensor) -> Tensor:
         """A view of the same memory. Shape: (n_rows, width) -> (n_heads, n_rows, width / n_heads)."""

@@ -35,5 +35,5 @@ def test_the_short_benchmark_runs_to_its_end() -> None:
     command = [sys.executable, str(REPOSITORY / "scripts" / "bench.py"), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for what in ("transformers / ours", "ours / oneDNN rate", "ours peak MiB", "loop / ours", "csv / ours"):
+    for what in ("products by oneDNN / ours", "ours / transformers private", "loop / ours", "csv / ours"):
         assert what in done.stdout
