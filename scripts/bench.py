@@ -45,6 +45,10 @@ LOOP_INCIDENTS = 10_000
 """More incidents than this the Python loop does not get: it takes some ten seconds for a million."""
 MATRIX = 4096
 """Rows and columns of the matrices whose product shows the machine's own rate."""
+SHORTEST_TURN = 0.01
+"""Seconds."""
+PLACES = 3
+"""Indexes of one size that are ranked."""
 COLD_TOKENS = (1000, 4096)
 """Lengths of the text of a cold start: a usual report in the AI Incident Database, and the longest that is read."""
 POLL_SECONDS = 0.005
@@ -118,14 +122,21 @@ def main() -> int:
 
 
 def take_turns(repetitions: int, **contestants: Callable[[], object]) -> dict[str, list[float]]:
-    """Seconds of every repetition of every contestant, after one that does not count."""
+    """Seconds of a run of every contestant in every repetition, after one repetition that does not count.
+
+    A turn goes on for SHORTEST_TURN: one run of less, right after another contestant, tells mostly how long threads and
+    caches take to come back.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for repetition in range(repetitions + 1):
         for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
+            start, runs, elapsed = time.perf_counter(), 0, 0.0
+            while elapsed < SHORTEST_TURN:
+                run()
+                runs += 1
+                elapsed = time.perf_counter() - start
             if repetition:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(elapsed / runs)
     return seconds
 
 
@@ -245,25 +256,42 @@ def _private_kilobytes(process_id: int) -> int:
 
 
 def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
-    """The best three of n incidents, against one pass over the matrix, numpy's product with it, and a loop over it."""
+    """The best three of n incidents, against one pass over the matrix, numpy's product with it, and a loop over it.
+
+    Of several indexes one after the other, as it depends on where the system puts a large matrix how fast it is read.
+    """
     rows = []
     for size in sizes:
-        index, query = make_index(size), torch.randn(WIDTH)
-        numpy_matrix, numpy_query = index.vectors.numpy(), query.numpy()
-        ours = partial(index.rank, query, 3)
-        row: Row = {"incidents": size, **summarise(take_turns(9, ours=ours, one_pass=index.vectors.sum))}
+        turns: dict[str, dict[str, list[float]]] = {}
+        for _ in range(PLACES):
+            for reference, seconds in _rank_turns(make_index(size), torch.randn(WIDTH)).items():
+                for name, values in seconds.items():
+                    turns.setdefault(reference, {}).setdefault(name, []).extend(values)
+        row: Row = {"incidents": size, **summarise(turns["one pass"])}
         row["ours / one pass"] = row["ours ms"] / row["one_pass ms"]
-        # numpy's threads go on spinning after a product and slow what comes next: it takes turns of its own, and
-        # `make bench` sets OPENBLAS_THREAD_TIMEOUT so that they stop soon.
-        turns = summarise(take_turns(9, ours=ours, numpy=partial(np.matmul, numpy_matrix, numpy_query)))
-        row["ours / numpy"] = turns["ours ms"] / turns["numpy ms"]
-        row["turns with numpy, spread"] = turns
-        if size <= LOOP_INCIDENTS:
-            turns = summarise(take_turns(25, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query)))
-            row["loop / ours"] = turns["loop ms"] / turns["ours ms"]
-            row["turns with the loop, spread"] = turns
+        for reference in ("numpy", "loop"):
+            if reference in turns:
+                summary = row[f"turns with {reference}, spread"] = summarise(turns[reference])
+                ratio = summary["ours ms"] / summary[f"{reference} ms"]
+                row |= {"ours / numpy": ratio} if reference == "numpy" else {"loop / ours": 1 / ratio}
         rows.append(row)
     return rows
+
+
+def _rank_turns(index: IncidentIndex, query: torch.Tensor) -> dict[str, dict[str, list[float]]]:
+    """Seconds by reference, each of which takes turns of its own.
+
+    numpy's threads go on spinning after a product and slow what comes next; `make bench` sets OPENBLAS_THREAD_TIMEOUT
+    so that they stop soon.
+    """
+    ours = partial(index.rank, query, 3)
+    turns = {
+        "one pass": take_turns(9, ours=ours, one_pass=index.vectors.sum),
+        "numpy": take_turns(9, ours=ours, numpy=partial(np.matmul, index.vectors.numpy(), query.numpy())),
+    }
+    if len(index) <= LOOP_INCIDENTS:
+        turns["loop"] = take_turns(9, ours=ours, loop=partial(rank_in_a_loop, index.vectors, query))
+    return turns
 
 
 def rank_in_a_loop(vectors: torch.Tensor, query: torch.Tensor) -> list[tuple[float, int]]:

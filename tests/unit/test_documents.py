@@ -101,7 +101,9 @@ def test_the_speeds_in_the_readme_are_those_that_were_measured() -> None:
         rows.append(f"{start} {row['transformers / ours']:.1f} | {yardsticks} |")
     for row in measured["cold start"]:
         seconds = [f"{row[f'{name} ms'] / 1e3:.1f}" for name in ("ours", "transformers", "torch")]
-        peaks = [f"{row[f'{name} peak MiB']:.0f}" for name in ("ours", "transformers")]
+        peaks = [
+            f"{row[f'{name} {kind} MiB']:.0f}" for kind in ("private", "resident") for name in ("ours", "transformers")
+        ]
         rows.append(
             f"| {row['tokens']} | {' | '.join(seconds)} | {row['transformers / ours']:.1f} | {' | '.join(peaks)} |"
         )
