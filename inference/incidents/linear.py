@@ -24,14 +24,21 @@ def round_up(n_rows: int) -> int:
     """The next of few numbers of rows: multiples of 16 up to 128, then eight to a doubling, an eighth more at most.
 
     oneDNN makes machine code for every number of rows that it meets, takes a millisecond for it and keeps it, some
-    0.6 MB for each layer: so there must not be many.
+    0.6 MB each: so there must not be many.
     """
-    step = max(16, _next_power_of_two(n_rows) // 16)
+    step = _step(n_rows)
     return -(-n_rows // step) * step
 
 
-def _next_power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()
+def _round_down(n_rows: int) -> int:
+    """The largest of these numbers that is not more; `n_rows` is at least 16."""
+    step = _step(n_rows + 1)
+    return n_rows // step * step
+
+
+def _step(n_rows: int) -> int:
+    next_power_of_two = 1 << (n_rows - 1).bit_length()
+    return max(16, next_power_of_two // 16)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -43,23 +50,21 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Their product; for oneDNN in up to three blocks of a power of two rows each, as every new index has other rows.
+    """Their product; for oneDNN in two blocks of rounded numbers of rows, as every new index has other rows.
 
-    The last block starts earlier where it must, over less than a fifth of the rows once more.
+    The second starts before the first has ended, over a sixty-fourth of the rows at most.
 
     Shape: matrix (n_rows, n), vector (n,) -> (n_rows,), float32.
     """
-    if ONEDNN is None or not matrix.is_cpu or len(matrix) < FEW_ROWS:
+    n_rows = len(matrix)
+    if ONEDNN is None or not matrix.is_cpu or n_rows < FEW_ROWS:
         return torch.mv(matrix, vector)
-    products, rest = [], matrix
-    while len(rest) > len(matrix) // 4:
-        block = rest[: _next_power_of_two(len(rest) + 1) // 2]
-        products.append(linear(vector.unsqueeze(0), block, None).squeeze(0))
-        rest = rest[len(block) :]
-    if len(rest) > 0:
-        block = matrix[-_next_power_of_two(len(rest)) :]
-        products.append(linear(vector.unsqueeze(0), block, None).squeeze(0)[-len(rest) :])
-    return torch.cat(products)
+    weight = vector.unsqueeze(0)
+    first = linear(matrix[: _round_down(n_rows)], weight, None).squeeze(1)
+    if (rest := n_rows - len(first)) == 0:
+        return first
+    last = linear(matrix[-round_up(rest) :], weight, None).squeeze(1)
+    return torch.cat([first, last[-rest:]])
 
 
 def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
