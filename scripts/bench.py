@@ -51,7 +51,7 @@ PLACES = 3
 """Indexes of one size that are ranked."""
 COLD_TOKENS = (1000, 4096)
 """Lengths of the text of a cold start: a usual report in the AI Incident Database, and the longest that is read."""
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.002
 """Between two looks at the private memory of a process."""
 WIDTH, INTERMEDIATE, LAYERS, REACH = 768, 3072, 12, 256
 SEED = 0
