@@ -47,8 +47,8 @@ MATRIX = 4096
 """Rows and columns of the matrices whose product shows the machine's own rate."""
 SHORTEST_TURN = 0.01
 """Seconds."""
-PLACES = 3
-"""Indexes of one size that are ranked."""
+INDEXES = 3
+"""That are ranked of each size."""
 COLD_TOKENS = (1000, 4096)
 """Lengths of the text of a cold start: a usual report in the AI Incident Database, and the longest that is read."""
 POLL_SECONDS = 0.002
@@ -195,7 +195,7 @@ def operations(length: int) -> int:
 
 
 def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -> list[Row]:
-    """A process from its start to its first answer, with its peak memory; the least there can be is importing torch.
+    """A process from its start to its first answer, with its peak memory, beside one that imports torch as it comes.
 
     Memory is measured twice: what was resident, of which the pages of files can be taken back at any time, and what was
     private to the process, which cannot.
@@ -263,17 +263,17 @@ def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
     rows = []
     for size in sizes:
         turns: dict[str, dict[str, list[float]]] = {}
-        for _ in range(PLACES):
+        for _ in range(INDEXES):
             for reference, seconds in _rank_turns(make_index(size), torch.randn(WIDTH)).items():
                 for name, values in seconds.items():
                     turns.setdefault(reference, {}).setdefault(name, []).extend(values)
         row: Row = {"incidents": size, **summarise(turns["one pass"])}
         row["ours / one pass"] = row["ours ms"] / row["one_pass ms"]
-        for reference in ("numpy", "loop"):
-            if reference in turns:
-                summary = row[f"turns with {reference}, spread"] = summarise(turns[reference])
-                ratio = summary["ours ms"] / summary[f"{reference} ms"]
-                row |= {"ours / numpy": ratio} if reference == "numpy" else {"loop / ours": 1 / ratio}
+        with_numpy = row["turns with numpy, spread"] = summarise(turns["numpy"])
+        row["ours / numpy"] = with_numpy["ours ms"] / with_numpy["numpy ms"]
+        if "loop" in turns:
+            with_loop = row["turns with the loop, spread"] = summarise(turns["loop"])
+            row["loop / ours"] = with_loop["loop ms"] / with_loop["ours ms"]
         rows.append(row)
     return rows
 

@@ -80,6 +80,7 @@ class Encoder:
 
         Raises:
             InvalidInputError: nothing is left of the text once it is prepared.
+            InvalidModelError: the tokenizer gave a token that the model has not got, or the vector is damaged.
         """
         prepared = prepare(text)
         key = hashlib.sha256(prepared.encode()).digest()
@@ -98,6 +99,7 @@ class Encoder:
 
         Raises:
             InvalidInputError: nothing is left of one of the texts once it is prepared.
+            InvalidModelError: the tokenizer gave a token that the model has not got, or the vector is damaged.
         """
         return self._embed([prepare(text) for text in texts])
 
@@ -182,7 +184,8 @@ def _read_tokenizer(path: Path, config: ModelConfig) -> tuple[Tokenizer, bytes]:
         probe = tokenizer.encode("a")
     except Exception as error:  # the library raises plain Exception and ValueError
         raise InvalidModelError(path, "damaged or unreadable, expected a tokenizer") from error
-    # By their number: asking for each takes longer, and more memory, than a short text.
+    # By their number: asking for each takes longer, and more memory, than a short text. One beyond the model's that
+    # leaves a gap below is found when a text has it.
     if (n_tokens := tokenizer.get_vocab_size(with_added_tokens=True)) > config.vocab_size:
         raise InvalidModelError(path, f"expected at most the model's {config.vocab_size} tokens, got {n_tokens}")
     if [i for i, special in enumerate(probe.special_tokens_mask) if special] != [0, len(probe) - 1]:

@@ -59,6 +59,23 @@ print(json.dumps(contents))
     assert json.loads(quick) == json.loads(plain)
 
 
+def test_torch_trains_and_compiles_as_ever() -> None:
+    program = """
+from incidents import quick_torch
+import torch
+from torch.optim import *
+model = torch.nn.Linear(1, 1)
+optimizer = SGD(model.parameters(), lr=0.1)
+noise = torch.distributions.Normal(0.0, 0.001)
+for batch in torch.utils.data.DataLoader([torch.tensor([float(number)]) for number in range(3)] * 200, batch_size=3):
+    optimizer.zero_grad()
+    torch.nn.functional.mse_loss(model(batch), 2 * batch + noise.sample()).backward()
+    optimizer.step()
+print(torch.compile(model, backend="eager")(torch.ones(1, 1)).item())
+"""
+    assert float(run(program)) == pytest.approx(2, abs=0.1)
+
+
 @pytest.mark.parametrize("collecting", [True, False])
 def test_garbage_is_collected_after_the_import_if_it_was_before(collecting: bool) -> None:
     program = f"""
