@@ -1,8 +1,8 @@
 """Once this is imported, `import torch` takes a good half of its time: for processes that start while somebody waits.
 
 More than half of what such a process did before it could embed was this import, and torch has no switch for it. Modules
-that torch imports for other purposes than computing are not run before they are used; by one thread, as they take no
-lock. Where torch is imported already, nothing changes.
+that torch imports for other purposes than computing are not run before they are used. They take no lock, so the first
+use must not come from several threads at once. Where torch is imported already, nothing changes.
 """
 
 import gc
@@ -13,8 +13,14 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any, Final
 
+META: Final = "torch._meta_registrations"
+"""Registers how operators work on tensors without values, on the device "meta"."""
+
+COMPILER: Final = "torch._dynamo"
+"""Relies on META's having run, and so do the optimisers, which import it."""
+
 UNUSED: Final = (
-    "torch._meta_registrations",
+    META,
     "torch._native",
     "torch.distributions",
     "torch.export",
@@ -25,10 +31,7 @@ UNUSED: Final = (
     "torch.quantization",
     "torch.utils.data",
 )
-"""Modules of which neither the rest of torch's import nor any function here uses anything. The first takes longest: it
-registers how operators work without values, on the device "meta", and so has to be run before the compiler is imported.
-"""
-COMPILER: Final = "torch._dynamo"
+"""Modules of which neither the rest of torch's import nor any function here uses anything. META takes longest."""
 
 
 class _NotCollecting(SourceFileLoader):
@@ -76,7 +79,7 @@ class _Finder:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name == COMPILER:
-            hasattr(sys.modules.get(UNUSED[0]), "anything")
+            hasattr(sys.modules.get(META), "anything")  # asked for anything, it runs
         if name not in LOADERS:
             return None
         spec = PathFinder.find_spec(name, path, target)
