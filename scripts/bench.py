@@ -1,26 +1,19 @@
 """Measure encoding, a cold start, ranking and loading, each side by side with a reference that does it the usual way.
 
 The model has the configuration of allenai/longformer-base-4096 and random weights: neither speed nor exactness depends
-on the values. What is compared takes turns within one run, so that a machine that is slow for a while is slow for both.
-Each ratio is named for what is divided by what, of medians; a spread is from the fastest to the slowest.
+on the values. Each ratio is named for what is divided by what, of medians; a spread is from the fastest to the slowest.
 """
 
 import argparse
 import ast
 import csv
 import json
-import os
-import select
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +24,9 @@ from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 from transformers import LongformerConfig, LongformerModel
 
+from bench_cold_start import bench_cold_start
 from bench_report import machine, plot, report
+from bench_turns import Row, summarise, take_turns
 from defaults import INDEX_FILENAME, REPOSITORY
 from incidents import memory
 from incidents.encoder import Encoder
@@ -45,47 +40,12 @@ LOOP_INCIDENTS = 10_000
 """More incidents than this the Python loop does not get: it takes some ten seconds for a million."""
 MATRIX = 4096
 """Rows and columns of the matrices whose product shows the machine's own rate."""
-SHORTEST_TURN = 0.01
-"""Seconds."""
-INDEXES = 3
-"""That are ranked of each size."""
 COLD_TOKENS = (1000, 4096)
 """Lengths of the text of a cold start: a usual report in the AI Incident Database, and the longest that is read."""
-POLL_SECONDS = 0.002
-"""Between two looks at the private memory of a process."""
 WIDTH, INTERMEDIATE, LAYERS, REACH = 768, 3072, 12, 256
 SEED = 0
 TOLERANCE = 1e-5
 """Largest difference to transformers' vectors that rounding may cause."""
-
-COLD_OURS = """
-import contextlib, sys
-sys.modules["numpy"] = None  # which the image has not got
-import similar
-with contextlib.redirect_stdout(sys.stderr):  # where its metrics go
-    answer = similar.handler({"text": sys.stdin.read()}, None)
-assert answer["statusCode"] == 200, answer
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
-"""
-COLD_REFERENCE = """
-import os, sys
-import torch
-from transformers import LongformerModel, PreTrainedTokenizerFast
-torch.set_num_threads(int(os.environ["ENCODER_THREADS"]))
-folder = os.environ["MODEL_PATH"]
-model = LongformerModel.from_pretrained(folder, add_pooling_layer=False).eval()
-tokenizer = PreTrainedTokenizerFast(tokenizer_file=folder + "/tokenizer.json")
-index = torch.load(os.environ["INDEX_PATH"], weights_only=True)
-with torch.inference_mode():
-    vector = model(**tokenizer(sys.stdin.read(), return_tensors="pt")).last_hidden_state[0, 0]
-torch.nn.functional.cosine_similarity(index["vectors"], vector.unsqueeze(0)).topk(3)
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
-"""
-COLD_TORCH = """
-import torch
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
-"""
-Row = dict[str, Any]
 
 
 def main() -> int:
@@ -107,7 +67,7 @@ def main() -> int:
             "cold start": bench_cold_start(
                 folder, COLD_TOKENS[: 1 if arguments.quick else None], 2 if arguments.quick else 5
             ),
-            "rank": bench_rank(INCIDENTS[: 3 if arguments.quick else None]),
+            "rank": bench_rank(INCIDENTS[: 3 if arguments.quick else None], 1 if arguments.quick else 3),
             "load": bench_load(folder),
         }
     report(results)
@@ -119,34 +79,6 @@ def main() -> int:
         (arguments.output / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
         plot(results, arguments.output / "latency.png")
     return 0
-
-
-def take_turns(repetitions: int, **contestants: Callable[[], object]) -> dict[str, list[float]]:
-    """Seconds of a run of every contestant in every repetition, after one repetition that does not count.
-
-    A turn goes on for SHORTEST_TURN: one run of less, right after another contestant, tells mostly how long threads and
-    caches take to come back.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for repetition in range(repetitions + 1):
-        for name, run in contestants.items():
-            start, runs, elapsed = time.perf_counter(), 0, 0.0
-            while elapsed < SHORTEST_TURN:
-                run()
-                runs += 1
-                elapsed = time.perf_counter() - start
-            if repetition:
-                seconds[name].append(elapsed / runs)
-    return seconds
-
-
-def summarise(seconds: dict[str, list[float]]) -> Row:
-    """Medians and spreads in milliseconds."""
-    row: Row = {}
-    for name, values in seconds.items():
-        row[f"{name} ms"] = statistics.median(values) * 1e3
-        row[f"{name} spread ms"] = [min(values) * 1e3, max(values) * 1e3]
-    return row
 
 
 def bench_encode(folder: Path, lengths: tuple[int, ...], quick: bool) -> list[Row]:
@@ -194,68 +126,7 @@ def operations(length: int) -> int:
     return total
 
 
-def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -> list[Row]:
-    """A process from its start to its first answer, with its peak memory, beside one that imports torch as it comes.
-
-    Memory is measured twice: what was resident, of which the pages of files can be taken back at any time, and what was
-    private to the process, which cannot.
-    """
-    return [_bench_cold_start(folder, length, repetitions) for length in lengths]
-
-
-def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
-    text = " ".join(f"w{token}" for token in torch.randint(4, 50_000, (length - 2,)).tolist())
-    environment = os.environ | {
-        "PYTHONPATH": str(REPOSITORY / "inference"),
-        "MODEL_PATH": str(folder),
-        "INDEX_PATH": str(folder / INDEX_FILENAME),
-        "ENCODER_THREADS": str(torch.get_num_threads()),
-    }
-    resident: dict[str, list[int]] = {"ours": [], "transformers": [], "torch": []}
-    private: dict[str, list[int]] = {"ours": [], "transformers": [], "torch": []}
-
-    def run(name: str, program: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-c", program]
-        with tempfile.TemporaryFile("w+") as log:
-            process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
-            )
-            with process:
-                stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-                stdin.write(text)
-                stdin.close()
-                most = 0
-                while not select.select([stdout], [], [], POLL_SECONDS)[0]:
-                    most = max(most, _private_kilobytes(process.pid))
-                answer = stdout.readline()
-                process.kill()  # what comes after the answer is not measured
-            if not answer:
-                log.seek(0)
-                raise RuntimeError(f"expected an answer from {name}, got: {log.read()}")
-            resident[name].append(int(answer))
-            private[name].append(most)
-
-    seconds = take_turns(
-        repetitions,
-        ours=lambda: run("ours", COLD_OURS),
-        transformers=lambda: run("transformers", COLD_REFERENCE),
-        torch=lambda: run("torch", COLD_TORCH),
-    )
-    row: Row = {"tokens": length, **summarise(seconds)}
-    row["transformers / ours"] = row["transformers ms"] / row["ours ms"]
-    for kind, peaks in (("resident", resident), ("private", private)):
-        row |= {f"{name} {kind} MiB": statistics.median(values) / 1024 for name, values in peaks.items()}
-        row[f"ours / transformers {kind}"] = row[f"ours {kind} MiB"] / row[f"transformers {kind} MiB"]
-    return row
-
-
-def _private_kilobytes(process_id: int) -> int:
-    """Memory that is a process's own and of no file; 0 before it has any."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
-
-
-def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
+def bench_rank(sizes: tuple[int, ...], n_indexes: int) -> list[Row]:
     """The best three of n incidents, against one pass over the matrix, numpy's product with it, and a loop over it.
 
     Of several indexes one after the other, as it depends on where the system puts a large matrix how fast it is read.
@@ -263,7 +134,7 @@ def bench_rank(sizes: tuple[int, ...]) -> list[Row]:
     rows = []
     for size in sizes:
         turns: dict[str, dict[str, list[float]]] = {}
-        for _ in range(INDEXES):
+        for _ in range(n_indexes):
             for reference, seconds in _rank_turns(make_index(size), torch.randn(WIDTH)).items():
                 for name, values in seconds.items():
                     turns.setdefault(reference, {}).setdefault(name, []).extend(values)

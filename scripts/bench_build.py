@@ -21,8 +21,9 @@ from rich.table import Table
 from transformers import AutoModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from bench import take_turns, write_model
+from bench import write_model
 from bench_report import machine
+from bench_turns import take_turns
 from defaults import MODEL_FOLDER, REPOSITORY, SAMPLE
 from embedding import PendingTexts, embed
 from incidents.encoder import Encoder

@@ -80,7 +80,7 @@ class Encoder:
 
         Raises:
             InvalidInputError: nothing is left of the text once it is prepared.
-            InvalidModelError: the tokenizer gave a token that the model has not got, or the vector is damaged.
+            InvalidModelError: the tokenizer gave a token that the model has not got, or the weights are damaged.
         """
         prepared = prepare(text)
         key = hashlib.sha256(prepared.encode()).digest()
@@ -99,7 +99,7 @@ class Encoder:
 
         Raises:
             InvalidInputError: nothing is left of one of the texts once it is prepared.
-            InvalidModelError: the tokenizer gave a token that the model has not got, or the vector is damaged.
+            InvalidModelError: the tokenizer gave a token that the model has not got, or the weights are damaged.
         """
         return self._embed([prepare(text) for text in texts])
 

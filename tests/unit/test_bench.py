@@ -9,6 +9,7 @@ from itertools import groupby
 import pytest
 
 import bench
+import bench_turns
 from defaults import REPOSITORY
 
 
@@ -24,7 +25,7 @@ def test_tokens_outside_the_cone_cost_nothing() -> None:
 
 def test_contestants_take_turns_and_their_first_turn_does_not_count() -> None:
     turns: list[str] = []
-    seconds = bench.take_turns(2, a=lambda: turns.append("a"), b=lambda: turns.append("b"))
+    seconds = bench_turns.take_turns(2, a=lambda: turns.append("a"), b=lambda: turns.append("b"))
     assert [name for name, _ in groupby(turns)] == ["a", "b"] * 3
     assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
 
@@ -37,13 +38,13 @@ def test_what_is_short_is_run_several_times_in_a_turn_and_counted_once(monkeypat
         now += seconds
 
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    seconds = bench.take_turns(1, short=partial(run, bench.SHORTEST_TURN / 4), long=partial(run, 1.0))
-    assert seconds == {"short": [pytest.approx(bench.SHORTEST_TURN / 4)], "long": [pytest.approx(1.0)]}
-    assert now >= 2 * (bench.SHORTEST_TURN + 1.0)
+    seconds = bench_turns.take_turns(1, short=partial(run, bench_turns.SHORTEST_TURN / 4), long=partial(run, 1.0))
+    assert seconds == {"short": [pytest.approx(bench_turns.SHORTEST_TURN / 4)], "long": [pytest.approx(1.0)]}
+    assert now >= 2 * (bench_turns.SHORTEST_TURN + 1.0)
 
 
 def test_a_summary_has_the_median_and_the_extremes_in_milliseconds() -> None:
-    assert bench.summarise({"a": [0.003, 0.001, 0.002]}) == {"a ms": 2.0, "a spread ms": [1.0, 3.0]}
+    assert bench_turns.summarise({"a": [0.003, 0.001, 0.002]}) == {"a ms": 2.0, "a spread ms": [1.0, 3.0]}
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-INFERENCE = Path(__file__).parents[2] / "inference"
+from incidents.settings import IMAGE_FOLDER
 
 PROGRAM = """
 import ctypes, sys
@@ -37,7 +37,7 @@ print(held() - before)
 
 def megabytes_held_after_freeing_64(how: str, folder: Path) -> int:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, how]
-    environment = {"PYTHONPATH": str(INFERENCE), "MODEL_PATH": str(folder)}
+    environment = {"PYTHONPATH": str(IMAGE_FOLDER), "MODEL_PATH": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout) >> 20
 

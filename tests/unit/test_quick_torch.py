@@ -9,17 +9,11 @@ import pytest
 
 from incidents.index import IncidentIndex
 from incidents.quick_torch import UNUSED
-
-INFERENCE = Path(__file__).parents[2] / "inference"
-
-NOT_RUN = """
-def not_run():
-    return [name for name, module in sys.modules.items() if "run_and_get" in repr(vars(module).get("__getattr__"))]
-"""
+from incidents.settings import IMAGE_FOLDER
 
 
 def run(program: str, **environment: object) -> str:
-    variables = {"PYTHONPATH": str(INFERENCE)} | {name: str(value) for name, value in environment.items()}
+    variables = {"PYTHONPATH": str(IMAGE_FOLDER)} | {name: str(value) for name, value in environment.items()}
     command = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -34,11 +28,11 @@ def test_a_request_is_answered_without_running_any(
     program = f"""
 import contextlib, json, sys
 import {handler}
-{NOT_RUN}
 with contextlib.redirect_stdout(sys.stderr):
     answer = {handler}.handler({{"text": "w5 w6"}}, None)
 assert answer["statusCode"] == 200, answer
-print(json.dumps(not_run()))
+getters = {{name: repr(vars(module).get("__getattr__")) for name, module in sys.modules.items()}}
+print(json.dumps([name for name, getter in getters.items() if "run_and_get" in getter]))
 """
     found = json.loads(run(program, MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "index.pt"))
     assert sorted(found) == sorted(UNUSED)
@@ -100,4 +94,4 @@ try:
 except ImportError as error:
     print(error, gc.isenabled())
 """
-    assert run(program, PYTHONPATH=f"{tmp_path}:{INFERENCE}").split() == ["broken", "True"]
+    assert run(program, PYTHONPATH=f"{tmp_path}:{IMAGE_FOLDER}").split() == ["broken", "True"]
