@@ -3,7 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import __version__, quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
+from incidents import (
+    __version__,
+    startup,  # noqa: F401 (in this order: `store` imports torch)
+    store,
+)
 from incidents.api import SUCCESS, endpoint
 from incidents.request import Request
 

@@ -3,7 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
+from incidents import (
+    startup,  # noqa: F401 (in this order: `store` imports torch)
+    store,
+)
 from incidents.api import endpoint
 from incidents.errors import InvalidInputError
 from incidents.request import Request

@@ -31,7 +31,7 @@ from defaults import INDEX_FILENAME, REPOSITORY
 from incidents import memory
 from incidents.encoder import Encoder
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.linear import linear
+from incidents.onednn import linear
 from incidents.settings import settings
 
 LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from incidents.errors import InvalidIndexError, InvalidInputError
-from incidents.linear import matrix_vector
 from incidents.measurements import timed
+from incidents.onednn import matrix_vector
 
 FORMAT_VERSION: Final = 1
 UNFINISHED_SUFFIX: Final = ".unfinished"

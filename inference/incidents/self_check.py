@@ -5,7 +5,10 @@ import sys
 
 import boto3
 
-from incidents import quick_torch, store  # noqa: F401 (in this order: `store` imports torch)
+from incidents import (
+    startup,  # noqa: F401 (in this order: `store` imports torch)
+    store,
+)
 from incidents.manifest import verify_files, verify_fingerprint
 from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS
 

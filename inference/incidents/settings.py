@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-from incidents.threads import available_cpus
+from incidents.cpus import available_cpus
 
 IMAGE_FOLDER = Path(__file__).resolve().parents[1]
 """Where the Lambda scripts are: /function in the image, inference/ in a checkout."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from incidents.linear import linear, linear_gelu, linear_plus, round_up
 from incidents.model_folder import ModelConfig
+from incidents.onednn import linear, linear_gelu, linear_plus, round_up
 
 ATTENTION_BLOCK_TOKENS = 64
 """Queries that share one slice of keys in windowed attention: more compute more of the slice in vain, fewer make small

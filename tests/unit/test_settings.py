@@ -13,11 +13,11 @@ import torch
 
 import similar
 from incidents import store
+from incidents.cpus import available_cpus
 from incidents.encoder import Encoder
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.settings import IMAGE_FOLDER, Settings
-from incidents.threads import available_cpus
 
 
 def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-import incidents.linear
+import incidents.onednn
 import incidents.transformer
 from incidents.model_folder import read_config, read_weights
 from incidents.transformer import ATTENTION_BLOCK_TOKENS, Transformer
@@ -81,7 +81,7 @@ def test_rows_go_through_in_blocks_or_without_onednn_to_the_same_vectors(
     transformer, model = models
     tokens = sequence(100)
     whole = expected(model, tokens)[0]
-    for blocks, onednn in ((7, incidents.linear.ONEDNN), (100, None), (7, None)):
+    for blocks, onednn in ((7, incidents.onednn.ONEDNN), (100, None), (7, None)):
         monkeypatch.setattr(incidents.transformer, "FEED_FORWARD_BLOCK_ROWS", blocks)
         monkeypatch.setattr(incidents.linear, "ONEDNN", onednn)
         assert (transformer([tokens])[0][0] - whole).abs().max() <= TOLERANCE
@@ -97,7 +97,7 @@ def test_matrices_have_few_numbers_of_rows_as_onednn_keeps_code_for_each(
         seen.add(len(inputs))
         return linear(inputs, weight, bias)
 
-    linear = incidents.linear.linear
+    linear = incidents.onednn.linear
     monkeypatch.setattr(incidents.transformer, "linear", recorded)
     for length in range(1, MAXIMUM + 1):
         transformer([sequence(length)])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import incidents.linear
-from incidents.linear import FEW_ROWS, matrix_vector, round_up
+import incidents.onednn
+from incidents.onednn import FEW_ROWS, matrix_vector, round_up
 
 
 def test_rounding_up_costs_at_most_an_eighth_of_many_rows() -> None:
@@ -21,7 +21,7 @@ def test_a_matrix_is_multiplied_with_a_vector_in_two_blocks_of_rounded_sizes(mon
         sizes.append(len(inputs))
         return linear(inputs, weight, bias)
 
-    linear = incidents.linear.linear
+    linear = incidents.onednn.linear
     monkeypatch.setattr(incidents.linear, "linear", recorded)
     matrix, vector = torch.randn(4 * FEW_ROWS, 24), torch.randn(24)
     expected = matrix.double() @ vector.double()
@@ -30,7 +30,7 @@ def test_a_matrix_is_multiplied_with_a_vector_in_two_blocks_of_rounded_sizes(mon
         product = matrix_vector(matrix[:n_rows], vector)
         assert product.shape == (n_rows,)
         assert torch.allclose(product.double(), expected[:n_rows], rtol=0, atol=1e-5), n_rows
-        by_onednn = incidents.linear.IS_FASTER and n_rows >= FEW_ROWS
+        by_onednn = incidents.onednn.IS_FASTER and n_rows >= FEW_ROWS
         assert 1 <= len(sizes) <= 2 if by_onednn else sizes == []
         assert all(size == round_up(size) for size in sizes)
         assert sum(sizes) <= n_rows * 1.01

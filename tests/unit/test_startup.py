@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from incidents.index import IncidentIndex
-from incidents.quick_torch import UNUSED
 from incidents.settings import IMAGE_FOLDER
+from incidents.startup import UNUSED
 
 
 def run(program: str, **environment: object) -> str:
@@ -49,13 +49,13 @@ for name in {UNUSED}:
     contents[name] = sorted(key for key in vars(module) if key != "__warningregistry__")
 print(json.dumps(contents))
 """
-    plain, quick = run(program), run(f"from incidents import quick_torch\n{program}")
+    plain, quick = run(program), run(f"from incidents import startup\n{program}")
     assert json.loads(quick) == json.loads(plain)
 
 
 def test_torch_trains_and_compiles_as_ever() -> None:
     program = """
-from incidents import quick_torch
+from incidents import startup
 import torch
 from torch.optim import *
 model = torch.nn.Linear(1, 1)
@@ -76,7 +76,7 @@ def test_garbage_is_collected_after_the_import_if_it_was_before(collecting: bool
 import gc
 if not {collecting}:
     gc.disable()
-from incidents import quick_torch
+from incidents import startup
 import torch
 print(gc.isenabled(), gc.get_freeze_count() > 100_000)
 """
@@ -88,7 +88,7 @@ def test_an_import_that_fails_leaves_collection_on(tmp_path: Path) -> None:
     (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('broken')")
     program = """
 import gc
-from incidents import quick_torch
+from incidents import startup
 try:
     import torch
 except ImportError as error:
