@@ -6,9 +6,9 @@ from incidents import (
     startup,  # noqa: F401 (in this order: `store` imports torch)
     store,
 )
-from incidents.api import SUCCESS, endpoint
 from incidents.errors import InvalidInputError
-from incidents.request import Request
+from incidents.http.endpoint import SUCCESS, endpoint
+from incidents.http.request import Request
 from incidents.text import text_hash
 
 

@@ -8,8 +8,8 @@ from incidents import (
     startup,  # noqa: F401 (in this order: `store` imports torch)
     store,
 )
-from incidents.api import SUCCESS, endpoint
-from incidents.request import Request
+from incidents.http.endpoint import SUCCESS, endpoint
+from incidents.http.request import Request
 
 
 @endpoint

@@ -7,9 +7,9 @@ from incidents import (
     startup,  # noqa: F401 (in this order: `store` imports torch)
     store,
 )
-from incidents.api import endpoint
 from incidents.errors import InvalidInputError
-from incidents.request import Request
+from incidents.http.endpoint import endpoint
+from incidents.http.request import Request
 
 CITE_URL = "https://incidentdatabase.ai/cite/{}"
 

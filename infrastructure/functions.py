@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infrastructure.routes import script_names
+from incidents.http.routes import script_names
 from infrastructure.settings import Settings
 
 LIGHT_SCRIPTS: Final = frozenset({"info", "page"})

@@ -11,8 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2 import CfnStage
 from constructs import Construct
 
+from incidents.http.routes import CORS_HEADERS, METHODS
 from infrastructure.functions import make_log_group
-from infrastructure.routes import CORS_HEADERS, METHODS
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:

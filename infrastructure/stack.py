@@ -7,13 +7,13 @@ from aws_cdk import CfnOutput, Environment, Fn, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from incidents.http.routes import SCRIPTS_FOLDER, routes
 from infrastructure.functions import STATIC_SCRIPTS, Functions
 from infrastructure.index_store import IndexStore
 from infrastructure.inference_api import InferenceApi
 from infrastructure.model_cache import MOUNT_PATH, ModelCache
 from infrastructure.monitoring import Monitoring
 from infrastructure.network import Network
-from infrastructure.routes import SCRIPTS_FOLDER, routes
 from infrastructure.settings import Settings
 
 

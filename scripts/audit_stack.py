@@ -15,8 +15,8 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from constructs import IConstruct
 
 from defaults import REPOSITORY
+from incidents.http.routes import script_names
 from infrastructure.functions import STATIC_SCRIPTS
-from infrastructure.routes import script_names
 from infrastructure.settings import Settings
 from infrastructure.stack import AiidNlpLambdaStack
 

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from infrastructure.routes import CORS_HEADERS, METHODS
+from incidents.http.routes import CORS_HEADERS, METHODS
 
 Handler = Callable[[dict[str, Any], Any], Any]
 

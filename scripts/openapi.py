@@ -11,7 +11,7 @@ from typing import Any, Final
 import local_service
 from defaults import OPENAPI
 from incidents import SERVICE, __version__
-from infrastructure.routes import ALIASES, METHODS, routes
+from incidents.http.routes import ALIASES, METHODS, routes
 
 Json = dict[str, Any]
 

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 import local_service
 from defaults import OPENAPI
 from gateway import Gateway
-from infrastructure.routes import routes
+from incidents.http.routes import routes
 from infrastructure.settings import Settings as StackSettings
 
 DOCS: Final = """<!doctype html>

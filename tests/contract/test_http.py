@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from incidents.encoder import Encoder
+from incidents.http.routes import routes
 from incidents.index import EncoderInfo, IncidentIndex
-from infrastructure.routes import routes
 from server import REPOSITORY, Server, serve
 from tiny import make_index
 

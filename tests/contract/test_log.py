@@ -12,8 +12,8 @@ import pytest
 import embed
 import similar
 from envelope import open_answer
-from incidents import api
 from incidents.encoder import Encoder
+from incidents.http import endpoint as api
 from incidents.index import IncidentIndex
 
 pytestmark = pytest.mark.usefixtures("service")

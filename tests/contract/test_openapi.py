@@ -10,9 +10,9 @@ from openapi_spec_validator import validate
 
 import openapi
 from defaults import MODEL_FOLDER, OPENAPI
-from incidents import api
+from incidents.http import endpoint as api
+from incidents.http.routes import METHODS, routes
 from incidents.settings import Settings
-from infrastructure.routes import METHODS, routes
 
 WRITTEN = json.loads(OPENAPI.read_text())
 CHANGING = {"built_at", "age_seconds", "source", "version"}

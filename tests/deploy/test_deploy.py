@@ -20,7 +20,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infrastructure.routes import script_names
+from incidents.http.routes import script_names
 from infrastructure.settings import Settings
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
 from incidents import store
-from infrastructure.routes import script_names
+from incidents.http.routes import script_names
 from lambda_runtime import PATIENCE_SECONDS
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 

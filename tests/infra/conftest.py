@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from infrastructure.routes import SCRIPTS_FOLDER
+from incidents.http.routes import SCRIPTS_FOLDER
 from infrastructure.settings import Settings
 from template import Template
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from incidents.http.routes import script_names
 from incidents.settings import Settings as ServiceSettings
-from infrastructure.routes import script_names
 from template import Template
 
 MODEL_SCRIPTS = ["embed", "similar"]

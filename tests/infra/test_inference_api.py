@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infrastructure.routes import ALIASES, METHODS, script_names
+from incidents.http.routes import ALIASES, METHODS, script_names
 from template import Template
 
 

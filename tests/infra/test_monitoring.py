@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import similar
-from infrastructure.routes import script_names
+from incidents.http.routes import script_names
 from template import Template
 
 

@@ -1,6 +1,6 @@
 """Least privilege: what a function may do, and where a policy names every resource there is."""
 
-from infrastructure.routes import script_names
+from incidents.http.routes import script_names
 from template import Resource, Template
 
 ON_EVERY_RESOURCE = {

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from incidents.http.routes import script_names
 from incidents.index import IncidentIndex
-from infrastructure.routes import script_names
 from lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]

@@ -12,8 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway import Gateway
+from incidents.http.routes import routes
 from incidents.index import IncidentIndex
-from infrastructure.routes import routes
 from lambda_runtime import LambdaRuntime, lambda_runtime
 from server import Server, serve
 

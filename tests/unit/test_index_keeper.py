@@ -23,8 +23,9 @@ import embed
 import info
 import similar
 from envelope import open_answer
-from incidents import api, index_keeper, published, store
+from incidents import index_keeper, published, store
 from incidents.encoder import Encoder
+from incidents.http import endpoint as api
 from incidents.index import EncoderInfo, IncidentIndex
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 

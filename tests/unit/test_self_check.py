@@ -9,8 +9,8 @@ import pytest
 
 from incidents import self_check, store
 from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.http.routes import script_names
 from incidents.index import IncidentIndex
-from infrastructure.routes import script_names
 
 
 @pytest.fixture

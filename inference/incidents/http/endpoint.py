@@ -14,8 +14,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from incidents import SERVICE
 from incidents.errors import InputTooLargeError, InvalidIndexError, InvalidInputError, InvalidModelError
+from incidents.http.request import Request
 from incidents.measurements import Measurements, measuring, note, noted, timed
-from incidents.request import Request
 
 STATUSES: Final[dict[type[Exception], int]] = {
     InvalidInputError: 400,
