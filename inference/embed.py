@@ -9,7 +9,7 @@ from incidents import (
 from incidents.errors import InvalidInputError
 from incidents.http.endpoint import SUCCESS, endpoint
 from incidents.http.request import Request
-from incidents.text import text_hash
+from incidents.model.text import text_hash
 
 
 @endpoint

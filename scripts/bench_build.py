@@ -26,10 +26,10 @@ from bench_report import machine
 from bench_turns import take_turns
 from defaults import MODEL_FOLDER, REPOSITORY, SAMPLE
 from embedding import PendingTexts, embed
-from incidents.encoder import Encoder
-from incidents.model_folder import read_config
+from incidents.model.config import read_config
+from incidents.model.encoder import Encoder
+from incidents.model.text import prepare
 from incidents.settings import settings
-from incidents.text import prepare
 from plain_text import strip_markdown
 from sources.jsonl import JsonLines
 from sources.snapshot import open_snapshot

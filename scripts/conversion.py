@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from incidents.encoder import Encoder
-from incidents.model_folder import CONFIG_FILENAMES, read_config
-from incidents.text import prepare
+from incidents.model.config import CONFIG_FILENAMES, read_config
+from incidents.model.encoder import Encoder
+from incidents.model.text import prepare
 
 TEXTS: Final = (
     "A robot.",

@@ -9,9 +9,9 @@ from typing import Final, Self
 
 import torch
 
-from incidents.encoder import Embedding, Encoder
 from incidents.errors import InvalidInputError, InvalidModelError
-from incidents.manifest import verify_files, verify_fingerprint
+from incidents.model.encoder import Embedding, Encoder
+from incidents.model.manifest import verify_files, verify_fingerprint
 from vector_cache import VectorCache
 
 BATCHES_AHEAD: Final = 2

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
-from incidents.encoder import Encoder
 from incidents.errors import InvalidModelError
-from incidents.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
-from incidents.model_folder import CONFIG_FILENAMES
+from incidents.model.config import CONFIG_FILENAMES
+from incidents.model.encoder import Encoder
+from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

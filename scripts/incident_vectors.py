@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from embedding import PendingTexts
-from incidents.encoder import Embedding
 from incidents.index import EncoderInfo, IncidentIndex
-from incidents.text import prepare
+from incidents.model.encoder import Embedding
+from incidents.model.text import prepare
 from plain_text import strip_markdown
 from sources.incident import Incident, Source
 from vector_cache import VectorCache

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import torch
 
-from incidents.encoder import Embedding
+from incidents.model.encoder import Embedding
 
 APPLICATION_ID: Final = 0x41494456
 """Tells the file from other SQLite files; in ASCII: AIDV."""

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from incidents import store
-from incidents.encoder import Encoder
 from incidents.index import EncoderInfo, IncidentIndex
+from incidents.model.encoder import Encoder
 from incidents.settings import settings
 from tiny import make_index, make_model
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
-from incidents.manifest import MANIFEST_FILENAME, file_sha256, read_files
+from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_files
 
 CONNECT_TIMEOUT_SECONDS: Final = 1
 READ_TIMEOUT_SECONDS: Final = 5

@@ -9,7 +9,7 @@ from incidents import (
     startup,  # noqa: F401 (in this order: `store` imports torch)
     store,
 )
-from incidents.manifest import verify_files, verify_fingerprint
+from incidents.model.manifest import verify_files, verify_fingerprint
 from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS
 
 

@@ -11,13 +11,13 @@ from incidents import SERVICE, memory
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
 from incidents.index_keeper import IndexKeeper
-from incidents.manifest import read_fingerprint
 from incidents.measurements import note, timed
+from incidents.model.manifest import read_fingerprint
 from incidents.published import Bucket
 from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS, settings
 
 if TYPE_CHECKING:
-    from incidents.encoder import Encoder
+    from incidents.model.encoder import Encoder
 
 
 @cache
@@ -29,7 +29,7 @@ def encoder() -> "Encoder":
     """
     torch.set_num_threads(settings().encoder_threads)
     memory.keep_freed()
-    from incidents.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
+    from incidents.model.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
 
     weights = _weights()
     with timed("load_model_ms"):

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
 
-from incidents.encoder import Encoder
-from incidents.text import text_hash
+from incidents.model.encoder import Encoder
+from incidents.model.text import text_hash
 from plain_text import strip_markdown
 from sources.incident import LARGEST_NUMBER
 from sources.staging import StagedIncidents

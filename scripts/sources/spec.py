@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from defaults import DOWNLOADS, SAMPLE
-from incidents.encoder import Encoder
+from incidents.model.encoder import Encoder
 from sources.incident import Source
 from sources.jsonl import JsonLines
 from sources.legacy_pt import LegacyPt

@@ -11,7 +11,7 @@ import pytest
 import embed
 import similar
 from envelope import open_answer
-from incidents.encoder import Encoder
+from incidents.model.encoder import Encoder
 
 pytestmark = pytest.mark.usefixtures("service")
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 import torch
 
-from incidents.encoder import Encoder
 from incidents.http.routes import routes
 from incidents.index import EncoderInfo, IncidentIndex
+from incidents.model.encoder import Encoder
 from server import REPOSITORY, Server, serve
 from tiny import make_index
 

@@ -10,7 +10,7 @@ import pytest
 import info
 from envelope import open_answer
 from incidents import __version__, store
-from incidents.encoder import Encoder
+from incidents.model.encoder import Encoder
 
 pytestmark = pytest.mark.usefixtures("service")
 

@@ -12,9 +12,9 @@ import pytest
 import embed
 import similar
 from envelope import open_answer
-from incidents.encoder import Encoder
 from incidents.http import endpoint as api
 from incidents.index import IncidentIndex
+from incidents.model.encoder import Encoder
 
 pytestmark = pytest.mark.usefixtures("service")
 

@@ -12,8 +12,8 @@ import torch
 
 import similar
 from envelope import open_answer
-from incidents.encoder import Encoder
 from incidents.index import EncoderInfo, IncidentIndex
+from incidents.model.encoder import Encoder
 from tiny import make_index
 
 pytestmark = pytest.mark.usefixtures("service")

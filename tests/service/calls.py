@@ -4,7 +4,7 @@ from typing import Any
 
 import schemathesis
 
-from incidents.text import prepare
+from incidents.model.text import prepare
 
 
 @schemathesis.hook

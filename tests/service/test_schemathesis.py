@@ -9,8 +9,8 @@ from pathlib import Path
 
 import openapi
 from defaults import OPENAPI
-from incidents.encoder import Encoder
 from incidents.index import IncidentIndex
+from incidents.model.encoder import Encoder
 from server import serve
 
 FOLDER = Path(__file__).parent

@@ -19,7 +19,7 @@ from transformers import LongformerConfig, LongformerModel
 
 import fetch_model
 from hub_server import Hub, serving_hub
-from incidents.encoder import Encoder
+from incidents.model.encoder import Encoder
 from tiny import make_model, write_tokenizer
 
 pytestmark = pytest.mark.slow

@@ -24,8 +24,8 @@ import hub as hub_module
 from embedding import load_verified
 from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
-from incidents.encoder import Encoder
-from incidents.manifest import verify_files
+from incidents.model.encoder import Encoder
+from incidents.model.manifest import verify_files
 from tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"

@@ -16,9 +16,9 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
-from incidents.encoder import Encoder
 from incidents.errors import InvalidInputError, InvalidModelError
-from incidents.manifest import verify_files
+from incidents.model.encoder import Encoder
+from incidents.model.manifest import verify_files
 from tiny import make_model
 
 TOLERANCE = 1e-5

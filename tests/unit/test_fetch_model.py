@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import fetch_model
-from incidents.encoder import Encoder
+from incidents.model.encoder import Encoder
 
 CONTENT = {filename: f"the content of {filename}".encode() for filename in fetch_model.FILENAMES}
 

@@ -24,9 +24,9 @@ import info
 import similar
 from envelope import open_answer
 from incidents import index_keeper, published, store
-from incidents.encoder import Encoder
 from incidents.http import endpoint as api
 from incidents.index import EncoderInfo, IncidentIndex
+from incidents.model.encoder import Encoder
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 
 pytestmark = pytest.mark.usefixtures("image", "clock")

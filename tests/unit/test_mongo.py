@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from incidents.encoder import Encoder
-from incidents.text import text_hash
+from incidents.model.encoder import Encoder
+from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
 from sources import mongo
 from sources.mongo import open_mongo

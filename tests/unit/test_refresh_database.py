@@ -17,9 +17,9 @@ import database_lock
 import database_writer
 import refresh_database
 from database_lock import COLLECTION, NAME
-from incidents.encoder import Encoder
 from incidents.index import IncidentIndex
-from incidents.text import text_hash
+from incidents.model.encoder import Encoder
+from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
 from publish_index import PublishedIndex
 from publishing import BUCKET, CREDENTIALS, make_bucket

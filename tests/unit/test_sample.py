@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from incidents.encoder import Encoder
 from incidents.errors import InvalidInputError
-from incidents.text import prepare
+from incidents.model.encoder import Encoder
+from incidents.model.text import prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINILM = REPOSITORY / "models" / "minilm"

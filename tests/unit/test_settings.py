@@ -14,9 +14,9 @@ import torch
 import similar
 from incidents import store
 from incidents.cpus import available_cpus
-from incidents.encoder import Encoder
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index import IncidentIndex
+from incidents.model.encoder import Encoder
 from incidents.settings import IMAGE_FOLDER, Settings
 
 

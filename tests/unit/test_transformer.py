@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+import incidents.model.transformer
 import incidents.onednn
-import incidents.transformer
-from incidents.model_folder import read_config, read_weights
-from incidents.transformer import ATTENTION_BLOCK_TOKENS, Transformer
+from incidents.model.config import read_config, read_weights
+from incidents.model.transformer import ATTENTION_BLOCK_TOKENS, Transformer
 from tiny import N_TOKENS, make_model
 
 TOLERANCE = 1e-5

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from full_disk import full_disk
-from incidents.encoder import Embedding
+from incidents.model.encoder import Embedding
 from vector_cache import UnusableCacheError, VectorCache
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from incidents.errors import InvalidInputError, InvalidModelError
-from incidents.manifest import read_provenance
 from incidents.measurements import note, timed
-from incidents.model_folder import MIN_TOKENS, ModelConfig, read_config, read_weights
-from incidents.text import PREPARATION, prepare
-from incidents.transformer import Transformer
+from incidents.model.config import MIN_TOKENS, ModelConfig, read_config, read_weights
+from incidents.model.manifest import read_provenance
+from incidents.model.text import PREPARATION, prepare
+from incidents.model.transformer import Transformer
 
 BATCH_TOKENS = 4096
 """Most tokens computed at once by `encode_batch`: more gains no speed and costs memory in proportion."""

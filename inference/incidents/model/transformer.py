@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from incidents.model_folder import ModelConfig
+from incidents.model.config import ModelConfig
 from incidents.onednn import linear, linear_gelu, linear_plus, round_up
 
 ATTENTION_BLOCK_TOKENS = 64

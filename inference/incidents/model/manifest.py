@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from incidents.errors import InvalidModelError
-from incidents.model_folder import read_json_object
+from incidents.model.config import read_json_object
 
 MANIFEST_FILENAME: Final = "manifest.json"
 
