@@ -29,7 +29,7 @@ from bench_report import machine, plot, report
 from bench_turns import Row, summarise, take_turns
 from defaults import INDEX_FILENAME, REPOSITORY
 from incidents import memory
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.onednn import linear
 from incidents.settings import settings

@@ -25,7 +25,7 @@ from embedding import PendingTexts, embed, load_verified
 from incident_vectors import average, import_vectors, make_plan
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError, InvalidIndexError
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from index_diff import UNKNOWN_FINGERPRINT, compare
 from sources.spec import open_import, open_source

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from embedding import PendingTexts
 from incident_vectors import LeftOut
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from index_diff import IndexDiff
 
 LISTED: Final = 20

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from database_writer import Change
 from incident_vectors import Plan
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.text import prepare, text_hash
 from plain_text import strip_markdown
 from sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole

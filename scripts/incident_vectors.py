@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embedding import PendingTexts
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Embedding
 from incidents.model.text import prepare
 from plain_text import strip_markdown

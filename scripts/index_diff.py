@@ -5,7 +5,7 @@ from typing import Final
 
 import torch
 
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 
 LARGEST_MOVES: Final = 10
 UNKNOWN_FINGERPRINT: Final = "unknown"

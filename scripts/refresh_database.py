@@ -30,7 +30,7 @@ from embedding import PendingTexts, embed, load_verified
 from incident_vectors import average, make_plan
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from sources.mongo import LEFT_OUT, connect, take_in

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from incidents import store
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import settings
 from tiny import make_index, make_model

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import torch
 
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.published import SHA256_KEY
 from tiny import make_index
 

@@ -18,7 +18,7 @@ from transformers import (
     RobertaModel,
 )
 
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 
 N_TOKENS = 60
 """Token 4 and up of the tiny vocabulary are the words w4, w5, …; below are <s>, <pad>, </s> and <unk>."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from incidents import SERVICE
 from incidents.errors import InvalidIndexError
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.measurements import note, timed
 from incidents.published import Bucket, explain
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_files
 
 CONNECT_TIMEOUT_SECONDS: Final = 1

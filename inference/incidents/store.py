@@ -9,7 +9,7 @@ import torch
 
 from incidents import SERVICE, memory
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.index_keeper import IndexKeeper
 from incidents.measurements import note, timed
 from incidents.model.manifest import read_fingerprint

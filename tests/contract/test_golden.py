@@ -10,7 +10,7 @@ import torch
 
 import similar
 from envelope import open_answer
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nlp-lambdas"
 

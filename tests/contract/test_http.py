@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from incidents.http.routes import routes
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from server import REPOSITORY, Server, serve
 from tiny import make_index

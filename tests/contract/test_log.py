@@ -13,7 +13,7 @@ import embed
 import similar
 from envelope import open_answer
 from incidents.http import endpoint as api
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 
 pytestmark = pytest.mark.usefixtures("service")

@@ -12,7 +12,7 @@ import torch
 
 import similar
 from envelope import open_answer
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from tiny import make_index
 

@@ -17,7 +17,7 @@ import torch
 
 from defaults import REPOSITORY
 from faulty_proxy import FaultyProxy, faulty_proxy
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from publish_index import PublishedIndex
 from publishing import BUCKET, CREDENTIALS, make_bucket
 

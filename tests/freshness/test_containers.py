@@ -10,7 +10,7 @@ from pathlib import Path
 from time import sleep
 
 from faulty_proxy import FaultyProxy
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.published import TEMPORARY
 
 N_CONTAINERS = 8

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from incidents.http.routes import script_names
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]

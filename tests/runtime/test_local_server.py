@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from gateway import Gateway
 from incidents.http.routes import routes
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from lambda_runtime import LambdaRuntime, lambda_runtime
 from server import Server, serve
 

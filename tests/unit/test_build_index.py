@@ -21,7 +21,7 @@ import build_index
 import similar
 from envelope import open_answer
 from full_disk import full_disk
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from sources import spec
 from tiny import make_index

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash, %d; & | > * ? é – ok"""

@@ -5,7 +5,7 @@ import torch
 
 from embedding import PendingTexts
 from incident_vectors import LeftOut, Rows, average, make_plan
-from incidents.index import EncoderInfo
+from incidents.index.incident_index import EncoderInfo
 from sources.incident import Incident
 from sources.staging import StagedIncidents
 from vector_cache import VectorCache

@@ -16,7 +16,7 @@ import torch
 
 from full_disk import full_disk
 from incidents.errors import InvalidIndexError, InvalidInputError
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from tiny import make_index
 
 INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
@@ -167,7 +167,7 @@ def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: Incident
     program = """if True:
         import os, signal, sys
         from pathlib import Path
-        from incidents.index import IncidentIndex
+        from incidents.index.incident_index import IncidentIndex
         os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
         IncidentIndex.load(Path(sys.argv[1])).save(Path(sys.argv[1]))
     """

@@ -25,7 +25,7 @@ import similar
 from envelope import open_answer
 from incidents import index_keeper, published, store
 from incidents.http import endpoint as api
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 import publish_index
-from incidents.index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 
 OTHER = EncoderInfo("another", "2", "0" * 64, 32, 40)

@@ -17,7 +17,7 @@ import database_lock
 import database_writer
 import refresh_database
 from database_lock import COLLECTION, NAME
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving

@@ -10,7 +10,7 @@ import pytest
 from incidents import self_check, store
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.http.routes import script_names
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 
 
 @pytest.fixture

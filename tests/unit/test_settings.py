@@ -15,7 +15,7 @@ import similar
 from incidents import store
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import IMAGE_FOLDER, Settings
 

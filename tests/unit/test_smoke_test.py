@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import smoke_test
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from server import REPOSITORY, serve
 from thread_server import in_thread
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from incidents.index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.settings import IMAGE_FOLDER
 from incidents.startup import UNUSED
 
