@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from incidents import (
-    startup,  # noqa: F401 (in this order: `store` imports torch)
-    store,
-)
+from incidents import startup  # noqa: F401
 from incidents.errors import InvalidInputError
 from incidents.http.endpoint import SUCCESS, endpoint
 from incidents.http.request import Request
 from incidents.model.text import text_hash
+from incidents.store import current as store
 
 
 @endpoint

@@ -3,13 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import (
-    __version__,
-    startup,  # noqa: F401 (in this order: `store` imports torch)
-    store,
-)
+from incidents import __version__, startup  # noqa: F401 (before torch)
 from incidents.http.endpoint import SUCCESS, endpoint
 from incidents.http.request import Request
+from incidents.store import current as store
 
 
 @endpoint

@@ -3,13 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import (
-    startup,  # noqa: F401 (in this order: `store` imports torch)
-    store,
-)
+from incidents import startup  # noqa: F401
 from incidents.errors import InvalidInputError
 from incidents.http.endpoint import endpoint
 from incidents.http.request import Request
+from incidents.store import current as store
 
 CITE_URL = "https://incidentdatabase.ai/cite/{}"
 

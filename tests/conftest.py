@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from incidents import store
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import settings
+from incidents.store import current as store
 from tiny import make_index, make_model
 
 SETTINGS = (

@@ -8,7 +8,7 @@ import boto3
 import torch
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
-from incidents.published import SHA256_KEY
+from incidents.store.bucket import SHA256_KEY
 from tiny import make_index
 
 BUCKET = "published-indexes"

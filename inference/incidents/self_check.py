@@ -5,12 +5,10 @@ import sys
 
 import boto3
 
-from incidents import (
-    startup,  # noqa: F401 (in this order: `store` imports torch)
-    store,
-)
+from incidents import startup  # noqa: F401
 from incidents.model.manifest import verify_files, verify_fingerprint
 from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS
+from incidents.store import current as store
 
 
 def main() -> None:

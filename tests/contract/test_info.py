@@ -9,8 +9,9 @@ import pytest
 
 import info
 from envelope import open_answer
-from incidents import __version__, store
+from incidents import __version__
 from incidents.model.encoder import Encoder
+from incidents.store import current as store
 
 pytestmark = pytest.mark.usefixtures("service")
 

@@ -11,7 +11,7 @@ from time import sleep
 
 from faulty_proxy import FaultyProxy
 from incidents.index.incident_index import IncidentIndex
-from incidents.published import TEMPORARY
+from incidents.store.bucket import TEMPORARY
 
 N_CONTAINERS = 8
 N_KILLS = 20

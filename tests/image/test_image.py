@@ -16,8 +16,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
-from incidents import store
 from incidents.http.routes import script_names
+from incidents.store import current as store
 from lambda_runtime import PATIENCE_SECONDS
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 

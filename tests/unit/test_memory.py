@@ -11,7 +11,7 @@ from incidents.settings import IMAGE_FOLDER
 
 PROGRAM = """
 import ctypes, sys
-from incidents import store
+from incidents.store import current as store
 
 class MallInfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from incidents import self_check, store
+from incidents import self_check
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.http.routes import script_names
 from incidents.index.incident_index import IncidentIndex
+from incidents.store import current as store
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import similar
-from incidents import store
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import IMAGE_FOLDER, Settings
+from incidents.store import current as store
 
 
 def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
@@ -195,7 +195,7 @@ def test_a_handler_loads_nothing_at_import_and_answers_without_transformers_and_
 import sys
 sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
 import similar
-from incidents import store
+from incidents.store import current as store
 assert "tokenizers" not in sys.modules
 assert store.encoder.cache_info().currsize == 0
 answer = similar.handler({"text": "w5"}, None)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-SCRIPTS_FOLDER: Final = Path(__file__).resolve().parents[1] / "inference"
+SCRIPTS_FOLDER: Final = Path(__file__).resolve().parents[2]
 """Each *.py directly in it is one Lambda function and one route."""
 
 METHODS: Final = ("GET", "POST")

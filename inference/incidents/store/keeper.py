@@ -10,7 +10,7 @@ from incidents import SERVICE
 from incidents.errors import InvalidIndexError
 from incidents.index.incident_index import IncidentIndex
 from incidents.measurements import note, timed
-from incidents.published import Bucket, explain
+from incidents.store.bucket import Bucket, explain
 
 PATIENCE_SECONDS: Final = 2.0
 """Longest that requests wait for a newer index; what takes longer goes on while the old one answers."""

@@ -10,11 +10,11 @@ import torch
 from incidents import SERVICE, memory
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.index.incident_index import IncidentIndex
-from incidents.index_keeper import IndexKeeper
 from incidents.measurements import note, timed
 from incidents.model.manifest import read_fingerprint
-from incidents.published import Bucket
 from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS, settings
+from incidents.store.bucket import Bucket
+from incidents.store.keeper import IndexKeeper
 
 if TYPE_CHECKING:
     from incidents.model.encoder import Encoder
