@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import local_service
 from rich.console import Console
 from rich.table import Table
 
-import local_service
 from incidents import SERVICE
 
 PIPED_COLUMNS = 120

@@ -13,8 +13,8 @@ from typing import Final
 from aws_cdk import Acknowledgment, App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from constructs import IConstruct
-
 from defaults import REPOSITORY
+
 from incidents.http.routes import script_names
 from infrastructure.functions import STATIC_SCRIPTS
 from infrastructure.settings import Settings

@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_cold_start import bench_cold_start
+from bench_report import machine, plot, report
+from bench_turns import Row, summarise, take_turns
+from defaults import INDEX_FILENAME, REPOSITORY
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -24,10 +28,6 @@ from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 from transformers import LongformerConfig, LongformerModel
 
-from bench_cold_start import bench_cold_start
-from bench_report import machine, plot, report
-from bench_turns import Row, summarise, take_turns
-from defaults import INDEX_FILENAME, REPOSITORY
 from incidents import memory
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, cast
 
 import torch
-
 from bench_turns import Row, summarise, take_turns
 from defaults import INDEX_FILENAME, REPOSITORY
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-from sources.spec import IMPORTS, SPECS
+
+from scripts.sources.spec import IMPORTS, SPECS
 
 EPILOG: Final = f"""\
 SPEC is one of:

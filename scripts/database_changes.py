@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from pymongo.database import Database
-from torch import Tensor
-
 from database_writer import Change
 from incident_vectors import Plan
+from pymongo.database import Database
+from torch import Tensor
+from vector_cache import VectorCache
+
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.text import prepare, text_hash
-from plain_text import strip_markdown
-from sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole
-from sources.staging import StagedIncidents
-from vector_cache import VectorCache
+from scripts.sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole
+from scripts.sources.plain_text import strip_markdown
+from scripts.sources.staging import StagedIncidents
 
 SIMILARITY_DIGITS: Final = 9
 """Decimals that are stored: the last of float64's sixteen differ from one kind of CPU to another."""

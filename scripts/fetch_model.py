@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
+
 from incidents.errors import InvalidModelError
 from incidents.model.config import CONFIG_FILENAMES
 from incidents.model.encoder import Encoder

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from defaults import INDEX_FILENAME, MODEL_FOLDER
+
 from incidents.settings import settings
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import local_service
 from defaults import OPENAPI
+
 from incidents import SERVICE, __version__
 from incidents.http.routes import ALIASES, METHODS, routes
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-
 from defaults import INDEX_FILENAME, MODEL_FOLDER
+
 from incidents.errors import InvalidIndexError
 from incidents.index.incident_index import IncidentIndex
 from incidents.store.bucket import FINGERPRINT_KEY, SHA256_KEY

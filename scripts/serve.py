@@ -14,16 +14,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import local_service
 import uvicorn
+from defaults import OPENAPI
+from gateway import Gateway
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-import local_service
-from defaults import OPENAPI
-from gateway import Gateway
 from incidents.http.routes import routes
 from infrastructure.settings import Settings as StackSettings
 

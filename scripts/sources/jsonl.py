@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sources.incident import LARGEST_NUMBER, Incident, Report
+from scripts.sources.incident import LARGEST_NUMBER, Incident, Report
 
 
 class JsonLines:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sources.incident import Incident, Report
+from scripts.sources.incident import Incident, Report
 
 
 class LegacyPt:

@@ -14,9 +14,9 @@ from pymongo.errors import ConfigurationError, PyMongoError
 
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
-from plain_text import strip_markdown
-from sources.incident import LARGEST_NUMBER
-from sources.staging import StagedIncidents
+from scripts.sources.incident import LARGEST_NUMBER
+from scripts.sources.plain_text import strip_markdown
+from scripts.sources.staging import StagedIncidents
 
 DATABASE: Final = "aiidprod"
 DEFAULT_VARIABLE: Final = "MONGODB_CONNECTION_STRING"

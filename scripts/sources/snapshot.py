@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from sources.download import download
-from sources.staging import StagedIncidents
+from scripts.sources.download import download
+from scripts.sources.staging import StagedIncidents
 
 INCIDENTS, DUPLICATES, REPORTS = "incidents.csv", "duplicates.csv", "reports.csv"
 END_BLOCK: Final = b"\0" * tarfile.BLOCKSIZE

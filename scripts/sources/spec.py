@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from defaults import DOWNLOADS, SAMPLE
+
 from incidents.model.encoder import Encoder
-from sources.incident import Source
-from sources.jsonl import JsonLines
-from sources.legacy_pt import LegacyPt
-from sources.snapshot import open_snapshot
-from sources.state_csv import StateCsv
+from scripts.sources.incident import Source
+from scripts.sources.jsonl import JsonLines
+from scripts.sources.legacy_pt import LegacyPt
+from scripts.sources.snapshot import open_snapshot
+from scripts.sources.state_csv import StateCsv
 
 SPECS: Final = """\
   sample               the incidents written for this project
@@ -63,7 +64,7 @@ def open_source(spec: str, encoder: Encoder) -> Iterator[Source]:
                 yield snapshot
         case "mongodb":
             try:
-                from sources.mongo import open_mongo  # noqa: PLC0415 (other sources do without its library)
+                from scripts.sources.mongo import open_mongo  # noqa: PLC0415 (other sources do without its library)
             except ImportError as error:
                 raise ValueError("reading MongoDB needs pymongo: `make index SOURCE=mongodb:` installs it") from error
             with open_mongo(place, encoder, os.environ) as database:

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import torch
 
-from sources.incident import LARGEST_NUMBER, Incident, Report
+from scripts.sources.incident import LARGEST_NUMBER, Incident, Report
 
 SCHEMA: Final = """
 CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, true_id INTEGER, title TEXT);

@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from sources.incident import LARGEST_NUMBER, Incident, Report
+from scripts.sources.incident import LARGEST_NUMBER, Incident, Report
 
 COLUMNS: Final = ("incident_id", "count", "mean")
 

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import openapi
 import pytest
+from defaults import MODEL_FOLDER, OPENAPI
 from openapi_spec_validator import validate
 
-import openapi
-from defaults import MODEL_FOLDER, OPENAPI
 from incidents.http import endpoint as api
 from incidents.http.routes import METHODS, routes
 from incidents.settings import Settings

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 import audit_stack
+import pytest
 
 
 def test_a_finding_without_an_acknowledgement_ends_the_audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway import Gateway
 from starlette.testclient import TestClient
 
-from gateway import Gateway
 from incidents.http.routes import routes
 from incidents.index.incident_index import IncidentIndex
 from lambda_runtime import LambdaRuntime, lambda_runtime

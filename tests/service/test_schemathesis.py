@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openapi
 from defaults import OPENAPI
+
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from server import serve

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fetch_model
 import pytest
 import torch
 from transformers import LongformerConfig, LongformerModel
 
-import fetch_model
 from hub_server import Hub, serving_hub
 from incidents.model.encoder import Encoder
 from tiny import make_model, write_tokenizer

@@ -6,10 +6,9 @@ import time
 from functools import partial
 from itertools import groupby
 
-import pytest
-
 import bench
 import bench_turns
+import pytest
 from defaults import REPOSITORY
 
 

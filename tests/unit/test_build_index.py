@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import build_index
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import build_index
 import similar
 from envelope import open_answer
 from full_disk import full_disk
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
-from sources import spec
+from scripts.sources import spec
 from tiny import make_index
 
 REPOSITORY = Path(__file__).resolve().parents[2]

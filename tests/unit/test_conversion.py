@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import conversion
+import fetch_model
+import hub as hub_module
 import pytest
 import torch
+from embedding import load_verified
 from huggingface_hub import constants, hf_hub_url
 from safetensors import safe_open
 from transformers import LongformerConfig, LongformerForMaskedLM, LongformerModel
 
-import conversion
-import fetch_model
-import hub as hub_module
-from embedding import load_verified
 from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
 from incidents.model.encoder import Encoder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incidents.settings import Settings
 from infrastructure.settings import Settings as StackSettings
-from sources.spec import SPECS
+from scripts.sources.spec import SPECS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()

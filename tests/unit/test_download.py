@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
 from sources import download as module
-from sources.download import download
+
+from scripts.sources.download import download
 from thread_server import in_thread
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes

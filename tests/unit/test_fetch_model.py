@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import fetch_model
 import pytest
 
-import fetch_model
 from incidents.model.encoder import Encoder
 
 CONTENT = {filename: f"the content of {filename}".encode() for filename in fetch_model.FILENAMES}

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from time import sleep
 from typing import Any
 
+import gateway
 import pytest
+from gateway import Gateway, Handler
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-import gateway
-from gateway import Gateway, Handler
 from infrastructure import routes as declared
 
 ORIGIN = "https://incidentdatabase.ai"

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-
 from embedding import PendingTexts
 from incident_vectors import LeftOut, Rows, average, make_plan
-from incidents.index.incident_index import EncoderInfo
-from sources.incident import Incident
-from sources.staging import StagedIncidents
 from vector_cache import VectorCache
+
+from incidents.index.incident_index import EncoderInfo
+from scripts.sources.incident import Incident
+from scripts.sources.staging import StagedIncidents
 
 ENCODER = EncoderInfo("by hand", "1", "f" * 64, width=2, token_limit=10)
 BUILT_AT = "2026-01-02T03:04:05+00:00"

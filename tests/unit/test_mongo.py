@@ -10,8 +10,8 @@ import torch
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
-from sources import mongo
-from sources.mongo import open_mongo
+from scripts.sources import mongo
+from scripts.sources.mongo import open_mongo
 
 SECRET = "hunter2"
 Documents = dict[str, list[dict[str, Any]]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plain_text import strip_markdown
+from scripts.sources.plain_text import strip_markdown
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "incidents.jsonl"
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import publish_index
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-import publish_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 

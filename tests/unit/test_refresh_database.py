@@ -8,22 +8,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pytest
-import torch
-from moto import mock_aws
-from pymongo.collection import Collection
-
 import database_lock
 import database_writer
+import pytest
 import refresh_database
+import torch
 from database_lock import COLLECTION, NAME
+from moto import mock_aws
+from publish_index import PublishedIndex
+from pymongo.collection import Collection
+
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
-from publish_index import PublishedIndex
 from publishing import BUCKET, CREDENTIALS, make_bucket
-from sources import mongo
+from scripts.sources import mongo
 
 INCIDENTS = [
     {"incident_id": 1, "title": "One", "reports": [10, 11], "editor": "kept"},

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import refresh_database
 from defaults import MODEL_FOLDER, SAMPLE
+
 from mongo_server import MongoServer, serving
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"

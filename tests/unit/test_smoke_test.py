@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
 import smoke_test
+
 from incidents.index.incident_index import IncidentIndex
 from server import REPOSITORY, serve
 from thread_server import in_thread

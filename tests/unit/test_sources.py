@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from sources.incident import Report, Source
-from sources.jsonl import JsonLines
-from sources.legacy_pt import LegacyPt
-from sources.snapshot import open_snapshot
-from sources.staging import StagedIncidents
-from sources.state_csv import StateCsv
+from scripts.sources.incident import Report, Source
+from scripts.sources.jsonl import JsonLines
+from scripts.sources.legacy_pt import LegacyPt
+from scripts.sources.snapshot import open_snapshot
+from scripts.sources.staging import StagedIncidents
+from scripts.sources.state_csv import StateCsv
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 Content = dict[tuple[int, str], list[tuple[int, str]]]
