@@ -20,17 +20,17 @@ from bench import write_model
 from bench_report import machine
 from bench_turns import take_turns
 from defaults import MODEL_FOLDER, REPOSITORY, SAMPLE
-from embedding import PendingTexts, embed
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModel, PreTrainedTokenizerFast
 from transformers.utils import logging
-from vector_cache import VectorCache
 
 from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
 from incidents.model.text import prepare
 from incidents.settings import settings
+from scripts.indexing.embedding import PendingTexts, embed
+from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.jsonl import JsonLines
 from scripts.sources.plain_text import strip_markdown
 from scripts.sources.snapshot import open_snapshot

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from embedding import PendingTexts
-from incident_vectors import LeftOut
-from index_diff import IndexDiff
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from incidents.index.incident_index import IncidentIndex
+from scripts.indexing.diff import IndexDiff
+from scripts.indexing.embedding import PendingTexts
+from scripts.indexing.incident_vectors import LeftOut
 
 LISTED: Final = 20
 """At most, of a list on the screen; --json has all."""

@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Any, Final
 
 from database_writer import Change
-from incident_vectors import Plan
 from pymongo.database import Database
 from torch import Tensor
-from vector_cache import VectorCache
 
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.text import prepare, text_hash
+from scripts.indexing.incident_vectors import Plan
+from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole
 from scripts.sources.plain_text import strip_markdown
 from scripts.sources.staging import StagedIncidents

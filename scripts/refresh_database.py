@@ -22,18 +22,18 @@ from database_changes import incident_changes, report_changes, stored_incidents
 from database_lock import LockedError, locked
 from database_writer import DatabaseWriter
 from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-from embedding import PendingTexts, embed, load_verified
-from incident_vectors import average, make_plan
 from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
-from vector_cache import UnusableCacheError, VectorCache
 
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts.indexing.embedding import PendingTexts, embed, load_verified
+from scripts.indexing.incident_vectors import average, make_plan
+from scripts.indexing.vector_cache import UnusableCacheError, VectorCache
 from scripts.sources.mongo import LEFT_OUT, connect, take_in
 
 EPILOG: Final = """\

@@ -17,7 +17,6 @@ import fetch_model
 import hub as hub_module
 import pytest
 import torch
-from embedding import load_verified
 from huggingface_hub import constants, hf_hub_url
 from safetensors import safe_open
 from transformers import LongformerConfig, LongformerForMaskedLM, LongformerModel
@@ -26,6 +25,7 @@ from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import verify_files
+from scripts.indexing.embedding import load_verified
 from tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"

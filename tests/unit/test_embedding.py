@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from embedding import PendingTexts, embed
-from vector_cache import VectorCache
 
 from incidents.errors import InvalidModelError
 from incidents.model.encoder import Embedding, Encoder
+from scripts.indexing.embedding import PendingTexts, embed
+from scripts.indexing.vector_cache import VectorCache
 
 TEXTS = [" ".join(f"w{4 + (n * k) % 50}" for k in range(1 + n % 45)) for n in range(60)]  # some are too long
 TOLERANCE = 1e-5

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from embedding import PendingTexts
-from incident_vectors import LeftOut, Rows, average, make_plan
-from vector_cache import VectorCache
 
 from incidents.index.incident_index import EncoderInfo
+from scripts.indexing.embedding import PendingTexts
+from scripts.indexing.incident_vectors import LeftOut, Rows, average, make_plan
+from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.incident import Incident
 from scripts.sources.staging import StagedIncidents
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from vector_cache import UnusableCacheError, VectorCache
 
 from full_disk import full_disk
 from incidents.model.encoder import Embedding
+from scripts.indexing.vector_cache import UnusableCacheError, VectorCache
 
 
 @pytest.fixture

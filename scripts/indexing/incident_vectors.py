@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 import torch
-from embedding import PendingTexts
 from torch import Tensor
-from vector_cache import VectorCache
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Embedding
 from incidents.model.text import prepare
+from scripts.indexing.embedding import PendingTexts
+from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.incident import Incident, Source
 from scripts.sources.plain_text import strip_markdown
 

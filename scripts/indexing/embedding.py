@@ -8,11 +8,11 @@ from queue import SimpleQueue
 from typing import Final, Self
 
 import torch
-from vector_cache import VectorCache
 
 from incidents.errors import InvalidInputError, InvalidModelError
 from incidents.model.encoder import Embedding, Encoder
 from incidents.model.manifest import verify_files, verify_fingerprint
+from scripts.indexing.vector_cache import VectorCache
 
 BATCHES_AHEAD: Final = 2
 """Batches handed out for each encoder, so that none waits while the vectors of a finished one are kept."""
