@@ -13,12 +13,12 @@ from typing import Final
 from aws_cdk import Acknowledgment, App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from constructs import IConstruct
-from defaults import REPOSITORY
 
 from incidents.http.routes import script_names
 from infrastructure.functions import STATIC_SCRIPTS
 from infrastructure.settings import Settings
 from infrastructure.stack import AiidNlpLambdaStack
+from scripts.cli.paths import REPOSITORY
 
 ALL_OPTIONS: Final = {
     "ALARM_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alarms",

@@ -20,7 +20,6 @@ import torch
 from bench_cold_start import bench_cold_start
 from bench_report import machine, plot, report
 from bench_turns import Row, summarise, take_turns
-from defaults import INDEX_FILENAME, REPOSITORY
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -33,6 +32,7 @@ from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.onednn import linear
 from incidents.settings import settings
+from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
 
 LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)
 INCIDENTS = (178, 1550, 10_000, 100_000, 1_000_000)

@@ -19,7 +19,6 @@ import torch
 from bench import write_model
 from bench_report import machine
 from bench_turns import take_turns
-from defaults import MODEL_FOLDER, REPOSITORY, SAMPLE
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModel, PreTrainedTokenizerFast
@@ -29,6 +28,7 @@ from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
 from incidents.model.text import prepare
 from incidents.settings import settings
+from scripts.cli.paths import MODEL_FOLDER, REPOSITORY, SAMPLE
 from scripts.indexing.embedding import PendingTexts, embed
 from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.jsonl import JsonLines

@@ -11,7 +11,8 @@ from typing import IO, cast
 
 import torch
 from bench_turns import Row, summarise, take_turns
-from defaults import INDEX_FILENAME, REPOSITORY
+
+from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
 
 POLL_SECONDS = 0.002
 """Between two looks at the memory of a process."""

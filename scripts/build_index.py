@@ -16,15 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from build_arguments import CHECK, IMPORT, TEXTS_PER_BATCH, find_purpose, make_parser
-from build_report import Outcome, as_json, as_tables, embedding_progress, reading_progress
-from defaults import INDEX_FILENAME, MODEL_FOLDER
 from rich.console import Console
 
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError, InvalidIndexError
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts.cli.arguments import CHECK, IMPORT, TEXTS_PER_BATCH, find_purpose, make_parser
+from scripts.cli.build_report import Outcome, as_json, as_tables, embedding_progress, reading_progress
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
 from scripts.indexing.diff import UNKNOWN_FINGERPRINT, compare
 from scripts.indexing.embedding import PendingTexts, embed, load_verified
 from scripts.indexing.incident_vectors import average, import_vectors, make_plan

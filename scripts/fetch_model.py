@@ -17,12 +17,11 @@ import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from defaults import DOWNLOADS, MODEL_FOLDER, REPOSITORY
-
 from incidents.errors import InvalidModelError
 from incidents.model.config import CONFIG_FILENAMES
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
+from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER, REPOSITORY
 
 LOCK = REPOSITORY / "scripts" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

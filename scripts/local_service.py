@@ -4,9 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from defaults import INDEX_FILENAME, MODEL_FOLDER
-
 from incidents.settings import settings
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

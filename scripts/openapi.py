@@ -9,10 +9,10 @@ import sys
 from typing import Any, Final
 
 import local_service
-from defaults import OPENAPI
 
 from incidents import SERVICE, __version__
 from incidents.http.routes import ALIASES, METHODS, routes
+from scripts.cli.paths import OPENAPI
 
 Json = dict[str, Any]
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from defaults import INDEX_FILENAME, MODEL_FOLDER
 
 from incidents.errors import InvalidIndexError
 from incidents.index.incident_index import IncidentIndex
 from incidents.store.bucket import FINGERPRINT_KEY, SHA256_KEY
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
 
 ROLLED_BACK_KEY: Final = "rolled-back-to"
 """In the metadata of what a rollback published: the version that it was, before which the next rollback looks."""

@@ -17,11 +17,9 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from build_index import build_time, encoder_info
-from build_report import LISTED, embedding_progress, reading_progress
 from database_changes import incident_changes, report_changes, stored_incidents
 from database_lock import LockedError, locked
 from database_writer import DatabaseWriter
-from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
 from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
@@ -31,6 +29,8 @@ from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts.cli.build_report import LISTED, embedding_progress, reading_progress
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
 from scripts.indexing.embedding import PendingTexts, embed, load_verified
 from scripts.indexing.incident_vectors import average, make_plan
 from scripts.indexing.vector_cache import UnusableCacheError, VectorCache

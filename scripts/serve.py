@@ -16,7 +16,6 @@ from typing import Final
 
 import local_service
 import uvicorn
-from defaults import OPENAPI
 from gateway import Gateway
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 
 from incidents.http.routes import routes
 from infrastructure.settings import Settings as StackSettings
+from scripts.cli.paths import OPENAPI
 
 DOCS: Final = """<!doctype html>
 <html lang="en">

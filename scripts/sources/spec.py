@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from defaults import DOWNLOADS, SAMPLE
-
 from incidents.model.encoder import Encoder
+from scripts.cli.paths import DOWNLOADS, SAMPLE
 from scripts.sources.incident import Source
 from scripts.sources.jsonl import JsonLines
 from scripts.sources.legacy_pt import LegacyPt

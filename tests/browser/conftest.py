@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from defaults import INDEX_FILENAME, MODEL_FOLDER
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
 from server import serve
 
 INDEX = MODEL_FOLDER / INDEX_FILENAME

@@ -7,12 +7,12 @@ from typing import Any
 
 import openapi
 import pytest
-from defaults import MODEL_FOLDER, OPENAPI
 from openapi_spec_validator import validate
 
 from incidents.http import endpoint as api
 from incidents.http.routes import METHODS, routes
 from incidents.settings import Settings
+from scripts.cli.paths import MODEL_FOLDER, OPENAPI
 
 WRITTEN = json.loads(OPENAPI.read_text())
 CHANGING = {"built_at", "age_seconds", "source", "version"}

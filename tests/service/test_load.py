@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from defaults import MODEL_FOLDER, SAMPLE
 
+from scripts.cli.paths import MODEL_FOLDER, SAMPLE
 from server import serve
 
 CONNECTIONS = 200

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import openapi
-from defaults import OPENAPI
 
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts.cli.paths import OPENAPI
 from server import serve
 
 FOLDER = Path(__file__).parent

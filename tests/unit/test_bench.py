@@ -9,7 +9,8 @@ from itertools import groupby
 import bench
 import bench_turns
 import pytest
-from defaults import REPOSITORY
+
+from scripts.cli.paths import REPOSITORY
 
 
 def test_the_operations_of_one_token_are_those_of_its_matrices() -> None:

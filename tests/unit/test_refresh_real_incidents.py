@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import refresh_database
-from defaults import MODEL_FOLDER, SAMPLE
 
 from mongo_server import MongoServer, serving
+from scripts.cli.paths import MODEL_FOLDER, SAMPLE
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"
 

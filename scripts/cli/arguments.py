@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from defaults import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
-
+from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
 from scripts.sources.spec import IMPORTS, SPECS
 
 EPILOG: Final = f"""\
