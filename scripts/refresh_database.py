@@ -17,9 +17,6 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from build_index import build_time, encoder_info
-from database_changes import incident_changes, report_changes, stored_incidents
-from database_lock import LockedError, locked
-from database_writer import DatabaseWriter
 from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
@@ -31,6 +28,9 @@ from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts.cli.build_report import LISTED, embedding_progress, reading_progress
 from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
+from scripts.database.changes import incident_changes, report_changes, stored_incidents
+from scripts.database.lock import LockedError, locked
+from scripts.database.writer import DatabaseWriter
 from scripts.indexing.embedding import PendingTexts, embed, load_verified
 from scripts.indexing.incident_vectors import average, make_plan
 from scripts.indexing.vector_cache import UnusableCacheError, VectorCache

@@ -8,12 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import database_lock
-import database_writer
 import pytest
 import refresh_database
 import torch
-from database_lock import COLLECTION, NAME
 from moto import mock_aws
 from publish_index import PublishedIndex
 from pymongo.collection import Collection
@@ -23,6 +20,9 @@ from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
 from publishing import BUCKET, CREDENTIALS, make_bucket
+from scripts.database import lock as database_lock
+from scripts.database import writer as database_writer
+from scripts.database.lock import COLLECTION, NAME
 from scripts.sources import mongo
 
 INCIDENTS = [

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from database_writer import Change
 from pymongo.database import Database
 from torch import Tensor
 
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.text import prepare, text_hash
+from scripts.database.writer import Change
 from scripts.indexing.incident_vectors import Plan
 from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.mongo import FINGERPRINT_FIELD, LEFT_OUT, whole
