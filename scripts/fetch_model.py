@@ -118,7 +118,7 @@ def _fetch_minilm(folder: Path, output: Path) -> Model:
 
 
 def _fetch_longformer(folder: Path, output: Path) -> Model:
-    from hub import UnreachableHubError, fetch_files  # noqa: PLC0415 (minilm does without the hub's library)
+    from scripts.models.hub import UnreachableHubError, fetch_files  # noqa: PLC0415 (minilm does without the hub's library)
 
     source = DOWNLOADS / LONGFORMER.replace("/", "--") / LONGFORMER_REVISION
     try:
@@ -134,7 +134,7 @@ def _fetch_longformer(folder: Path, output: Path) -> Model:
 def _convert(source: Path, name: str, revision: str, folder: Path) -> Model:
     """A model without a revision gets the digest of its weights for one."""
     print(f"converting {name}, and comparing its vectors with those of transformers", file=sys.stderr)
-    from conversion import DifferentVectorsError, convert  # noqa: PLC0415 (transformers takes seconds to import)
+    from scripts.models.conversion import DifferentVectorsError, convert  # noqa: PLC0415 (transformers takes seconds to import)
 
     try:
         filenames = convert(source, folder)

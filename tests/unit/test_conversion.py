@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import conversion
 import fetch_model
 import hub as hub_module
 import pytest
@@ -26,6 +25,7 @@ from hub_server import Hub, etag, serving_hub
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import verify_files
 from scripts.indexing.embedding import load_verified
+from scripts.models import conversion
 from tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"
