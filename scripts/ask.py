@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import local_service
 from rich.console import Console
 from rich.table import Table
 
 from incidents import SERVICE
+from scripts.local import service as local_service
 
 PIPED_COLUMNS = 120
 """Width of the table where there is no terminal to fit it to."""

@@ -8,11 +8,10 @@ import re
 import sys
 from typing import Any, Final
 
-import local_service
-
 from incidents import SERVICE, __version__
 from incidents.http.routes import ALIASES, METHODS, routes
 from scripts.cli.paths import OPENAPI
+from scripts.local import service as local_service
 
 Json = dict[str, Any]
 

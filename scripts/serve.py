@@ -14,9 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-import local_service
 import uvicorn
-from gateway import Gateway
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -26,6 +24,8 @@ from starlette.staticfiles import StaticFiles
 from incidents.http.routes import routes
 from infrastructure.settings import Settings as StackSettings
 from scripts.cli.paths import OPENAPI
+from scripts.local import service as local_service
+from scripts.local.gateway import Gateway
 
 DOCS: Final = """<!doctype html>
 <html lang="en">

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway import Gateway
 from starlette.testclient import TestClient
 
 from incidents.http.routes import routes
 from incidents.index.incident_index import IncidentIndex
 from lambda_runtime import LambdaRuntime, lambda_runtime
+from scripts.local.gateway import Gateway
 from server import Server, serve
 
 EMBED = json.dumps([0.5, -0.25] * 16)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from time import sleep
 from typing import Any
 
-import gateway
 import pytest
-from gateway import Gateway, Handler
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from infrastructure import routes as declared
+from scripts.local import gateway
+from scripts.local.gateway import Gateway, Handler
 
 ORIGIN = "https://incidentdatabase.ai"
 Start = Callable[[Handler], TestClient]
