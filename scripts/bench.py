@@ -17,9 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_cold_start import bench_cold_start
-from bench_report import machine, plot, report
-from bench_turns import Row, summarise, take_turns
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -32,6 +29,9 @@ from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.onednn import linear
 from incidents.settings import settings
+from scripts.benchmarks.cold_start import bench_cold_start
+from scripts.benchmarks.report import machine, plot, report
+from scripts.benchmarks.turns import Row, summarise, take_turns
 from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
 
 LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from bench import write_model
-from bench_report import machine
-from bench_turns import take_turns
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModel, PreTrainedTokenizerFast
@@ -28,6 +26,8 @@ from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
 from incidents.model.text import prepare
 from incidents.settings import settings
+from scripts.benchmarks.report import machine
+from scripts.benchmarks.turns import take_turns
 from scripts.cli.paths import MODEL_FOLDER, REPOSITORY, SAMPLE
 from scripts.indexing.embedding import PendingTexts, embed
 from scripts.indexing.vector_cache import VectorCache

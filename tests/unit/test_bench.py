@@ -7,9 +7,9 @@ from functools import partial
 from itertools import groupby
 
 import bench
-import bench_turns
 import pytest
 
+from scripts.benchmarks import turns as bench_turns
 from scripts.cli.paths import REPOSITORY
 
 

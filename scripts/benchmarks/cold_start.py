@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, cast
 
 import torch
-from bench_turns import Row, summarise, take_turns
 
+from scripts.benchmarks.turns import Row, summarise, take_turns
 from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
 
 POLL_SECONDS = 0.002
