@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import audit_stack
 import pytest
+
+from infrastructure import audit as audit_stack
 
 
 def test_a_finding_without_an_acknowledgement_ends_the_audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
