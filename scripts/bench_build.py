@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from bench import write_model
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModel, PreTrainedTokenizerFast
@@ -26,6 +25,7 @@ from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
 from incidents.model.text import prepare
 from incidents.settings import settings
+from scripts.bench import write_model
 from scripts.benchmarks.report import machine
 from scripts.benchmarks.turns import take_turns
 from scripts.cli.paths import MODEL_FOLDER, REPOSITORY, SAMPLE

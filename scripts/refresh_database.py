@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
-from build_index import build_time, encoder_info
-from publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
@@ -26,6 +24,7 @@ from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts.build_index import build_time, encoder_info
 from scripts.cli.build_report import LISTED, embedding_progress, reading_progress
 from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
 from scripts.database.changes import incident_changes, report_changes, stored_incidents
@@ -34,6 +33,7 @@ from scripts.database.writer import DatabaseWriter
 from scripts.indexing.embedding import PendingTexts, embed, load_verified
 from scripts.indexing.incident_vectors import average, make_plan
 from scripts.indexing.vector_cache import UnusableCacheError, VectorCache
+from scripts.publish_index import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError, percentage
 from scripts.sources.mongo import LEFT_OUT, connect, take_in
 
 EPILOG: Final = """\

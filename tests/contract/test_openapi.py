@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import openapi
 import pytest
 from openapi_spec_validator import validate
 
 from incidents.http import endpoint as api
 from incidents.http.routes import METHODS, routes
 from incidents.settings import Settings
+from scripts import openapi
 from scripts.cli.paths import MODEL_FOLDER, OPENAPI
 
 WRITTEN = json.loads(OPENAPI.read_text())

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import torch
-from publish_index import PublishedIndex
 
 from faulty_proxy import FaultyProxy, faulty_proxy
 from incidents.index.incident_index import IncidentIndex
 from publishing import BUCKET, CREDENTIALS, make_bucket
 from scripts.cli.paths import REPOSITORY
+from scripts.publish_index import PublishedIndex
 
 KEY = "incident_cls.pt"
 

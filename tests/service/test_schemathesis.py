@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import openapi
-
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts import openapi
 from scripts.cli.paths import OPENAPI
 from server import serve
 

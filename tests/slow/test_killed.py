@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fetch_model
 import pytest
 import torch
 from transformers import LongformerConfig, LongformerModel
 
 from hub_server import Hub, serving_hub
 from incidents.model.encoder import Encoder
+from scripts import fetch_model
 from tiny import make_model, write_tokenizer
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import time
 from functools import partial
 from itertools import groupby
 
-import bench
 import pytest
 
+from scripts import bench
 from scripts.benchmarks import turns as bench_turns
 from scripts.cli.paths import REPOSITORY
 

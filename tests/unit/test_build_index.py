@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import build_index
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +22,7 @@ from envelope import open_answer
 from full_disk import full_disk
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
+from scripts import build_index
 from scripts.sources import spec
 from tiny import make_index
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fetch_model
 import hub as hub_module
 import pytest
 import torch
@@ -24,6 +23,7 @@ from full_disk import full_disk
 from hub_server import Hub, etag, serving_hub
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import verify_files
+from scripts import fetch_model
 from scripts.indexing.embedding import load_verified
 from scripts.models import conversion
 from tiny import make_model, write_tokenizer

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
-import fetch_model
 import pytest
 
 from incidents.model.encoder import Encoder
+from scripts import fetch_model
 
 CONTENT = {filename: f"the content of {filename}".encode() for filename in fetch_model.FILENAMES}
 

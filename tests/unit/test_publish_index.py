@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import publish_index
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
+from scripts import publish_index
 
 OTHER = EncoderInfo("another", "2", "0" * 64, 32, 40)
 

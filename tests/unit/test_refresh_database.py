@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import refresh_database
 import torch
 from moto import mock_aws
-from publish_index import PublishedIndex
 from pymongo.collection import Collection
 
 from incidents.index.incident_index import IncidentIndex
@@ -20,9 +18,11 @@ from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from mongo_server import MongoServer, serving
 from publishing import BUCKET, CREDENTIALS, make_bucket
+from scripts import refresh_database
 from scripts.database import lock as database_lock
 from scripts.database import writer as database_writer
 from scripts.database.lock import COLLECTION, NAME
+from scripts.publish_index import PublishedIndex
 from scripts.sources import mongo
 
 INCIDENTS = [

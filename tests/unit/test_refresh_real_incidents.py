@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import refresh_database
 
 from mongo_server import MongoServer, serving
+from scripts import refresh_database
 from scripts.cli.paths import MODEL_FOLDER, SAMPLE
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import smoke_test
 
 from incidents.index.incident_index import IncidentIndex
+from scripts import smoke_test
 from server import REPOSITORY, serve
 from thread_server import in_thread
 
