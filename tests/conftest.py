@@ -10,7 +10,7 @@ from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import settings
 from incidents.store import current as store
-from tiny import make_index, make_model
+from support.tiny import make_index, make_model
 
 SETTINGS = (
     "MODEL_PATH",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
 SAMPLE: Final = REPOSITORY / "sample" / "incidents.jsonl"
 MODEL_FOLDER: Final = REPOSITORY / "models" / "minilm"
 INDEX_FILENAME: Final = "incident_cls.pt"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
-from server import serve
+from support.server import serve
 
 INDEX = MODEL_FOLDER / INDEX_FILENAME
 

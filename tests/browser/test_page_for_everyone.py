@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
+from support.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
 
 
 def test_it_works_with_the_keyboard_alone(open_page: OpenPage) -> None:

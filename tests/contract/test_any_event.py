@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import similar
-from envelope import open_answer
+from support.envelope import open_answer
 
 pytestmark = pytest.mark.usefixtures("service")
 

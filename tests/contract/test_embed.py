@@ -10,8 +10,8 @@ import pytest
 
 import embed
 import similar
-from envelope import open_answer
 from incidents.model.encoder import Encoder
+from support.envelope import open_answer
 
 pytestmark = pytest.mark.usefixtures("service")
 

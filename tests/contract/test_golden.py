@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import similar
-from envelope import open_answer
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from support.envelope import open_answer
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nlp-lambdas"
 

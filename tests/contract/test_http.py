@@ -17,8 +17,8 @@ import torch
 from incidents.http.routes import routes
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
-from server import REPOSITORY, Server, serve
-from tiny import make_index
+from support.server import REPOSITORY, Server, serve
+from support.tiny import make_index
 
 ROUTES = sorted(routes())
 SIMILAR = [path for path, script in sorted(routes().items()) if script == "similar"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import info
-from envelope import open_answer
 from incidents import __version__
 from incidents.model.encoder import Encoder
 from incidents.store import current as store
+from support.envelope import open_answer
 
 pytestmark = pytest.mark.usefixtures("service")
 

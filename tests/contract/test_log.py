@@ -11,10 +11,10 @@ import pytest
 
 import embed
 import similar
-from envelope import open_answer
 from incidents.http import endpoint as api
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from support.envelope import open_answer
 
 pytestmark = pytest.mark.usefixtures("service")
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import similar
-from envelope import open_answer
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
-from tiny import make_index
+from support.envelope import open_answer
+from support.tiny import make_index
 
 pytestmark = pytest.mark.usefixtures("service")
 

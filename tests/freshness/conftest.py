@@ -15,11 +15,11 @@ import httpx
 import pytest
 import torch
 
-from faulty_proxy import FaultyProxy, faulty_proxy
 from incidents.index.incident_index import IncidentIndex
-from publishing import BUCKET, CREDENTIALS, make_bucket
 from scripts.cli.paths import REPOSITORY
 from scripts.publish_index import PublishedIndex
+from support.faulty_proxy import FaultyProxy, faulty_proxy
+from support.publishing import BUCKET, CREDENTIALS, make_bucket
 
 KEY = "incident_cls.pt"
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
-from faulty_proxy import FaultyProxy
 from incidents.index.incident_index import IncidentIndex
 from incidents.store.bucket import TEMPORARY
+from support.faulty_proxy import FaultyProxy
 
 N_CONTAINERS = 8
 N_KILLS = 20

@@ -11,7 +11,7 @@ import pytest
 
 from incidents.http.routes import SCRIPTS_FOLDER
 from infrastructure.settings import Settings
-from template import Template
+from support.template import Template
 
 REPOSITORY = SCRIPTS_FOLDER.parent
 Synthesise = Callable[..., Template]

@@ -10,7 +10,7 @@ import pytest
 
 from incidents.http.routes import script_names
 from incidents.settings import Settings as ServiceSettings
-from template import Template
+from support.template import Template
 
 MODEL_SCRIPTS = ["embed", "similar"]
 LIGHT_SCRIPTS = sorted(set(script_names()) - set(MODEL_SCRIPTS))

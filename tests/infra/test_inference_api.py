@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from incidents.http.routes import ALIASES, METHODS, script_names
-from template import Template
+from support.template import Template
 
 
 def answered_by(template: Template) -> dict[str, str]:

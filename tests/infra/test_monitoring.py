@@ -8,7 +8,7 @@ import pytest
 
 import similar
 from incidents.http.routes import script_names
-from template import Template
+from support.template import Template
 
 
 def alarm(template: Template, name: str) -> dict[str, Any]:

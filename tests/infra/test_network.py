@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from template import Template
+from support.template import Template
 
 
 def test_there_is_one_public_subnet_in_one_zone(template: Template) -> None:

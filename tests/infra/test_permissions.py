@@ -1,7 +1,7 @@
 """Least privilege: what a function may do, and where a policy names every resource there is."""
 
 from incidents.http.routes import script_names
-from template import Resource, Template
+from support.template import Resource, Template
 
 ON_EVERY_RESOURCE = {
     # Lambda makes the network interfaces of a function in a VPC: they have no name before.

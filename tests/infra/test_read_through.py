@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infrastructure.settings import Settings
-from template import Template, changes
+from support.template import Template, changes
 
 MODEL = ("Functions/Embed/Function", "Functions/Similar/Function")
 LIGHT = ("Functions/[IP]*/Function",)

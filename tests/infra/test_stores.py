@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from template import Template
+from support.template import Template
 
 
 def test_the_model_cache_is_encrypted_and_goes_with_the_stack(template: Template) -> None:

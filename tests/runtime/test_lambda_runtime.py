@@ -18,7 +18,7 @@ import pytest
 
 from incidents.http.routes import script_names
 from incidents.index.incident_index import IncidentIndex
-from lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
+from support.lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]
 """The running runtime of a Lambda script, started when it is first asked for."""
@@ -147,7 +147,7 @@ def test_nothing_runs_on_when_the_tests_are_killed(environment: dict[str, str], 
     script = f"""
 import os
 from pathlib import Path
-from lambda_runtime import lambda_runtime
+from support.lambda_runtime import lambda_runtime
 
 with lambda_runtime({command("page")}, {environment}, Path({str(tmp_path / "log")!r})) as runtime:
     runtime.invoke({{}})

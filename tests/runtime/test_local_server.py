@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from incidents.http.routes import routes
 from incidents.index.incident_index import IncidentIndex
-from lambda_runtime import LambdaRuntime, lambda_runtime
 from scripts.local.gateway import Gateway
-from server import Server, serve
+from support.lambda_runtime import LambdaRuntime, lambda_runtime
+from support.server import Server, serve
 
 EMBED = json.dumps([0.5, -0.25] * 16)
 

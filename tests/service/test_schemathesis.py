@@ -11,7 +11,7 @@ from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts import openapi
 from scripts.cli.paths import OPENAPI
-from server import serve
+from support.server import serve
 
 FOLDER = Path(__file__).parent
 EXAMPLES_PER_OPERATION = 100

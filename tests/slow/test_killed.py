@@ -17,13 +17,13 @@ import pytest
 import torch
 from transformers import LongformerConfig, LongformerModel
 
-from hub_server import Hub, serving_hub
 from incidents.model.encoder import Encoder
 from scripts import fetch_model
-from tiny import make_model, write_tokenizer
+from support.hub_server import Hub, serving_hub
+from support.tiny import make_model, write_tokenizer
 
 pytestmark = pytest.mark.slow
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+REPOSITORY = Path(__file__).resolve().parents[2]
 N_INCIDENTS, N_REPORTS = 150, 4
 KILLS = 20
 
@@ -40,7 +40,7 @@ class Setup:
 
 def command(setup_model: Path, source: Path, folder: Path) -> list[str]:
     options = ["--model", setup_model, "--source", f"jsonl:{source}", "--output", folder / "incident_cls.pt"]
-    return [sys.executable, *map(str, [SCRIPTS / "build_index.py", *options, "--cache", folder / "vectors.sqlite"])]
+    return [sys.executable, *map(str, ["-m", "scripts.build_index", *options, "--cache", folder / "vectors.sqlite"])]
 
 
 ENVIRONMENT = os.environ | {"SOURCE_DATE_EPOCH": "1767323045"}
@@ -151,7 +151,7 @@ def test_a_killed_download_from_the_hub_is_gone_on_with(tmp_path: Path) -> None:
         environment = os.environ | {
             "HF_ENDPOINT": hub.url,
             "HF_HOME": str(tmp_path / "hub"),
-            "PYTHONPATH": str(SCRIPTS),
+            "PYTHONPATH": str(REPOSITORY),
         }
         with subprocess.Popen(run, env=environment) as process:
             while not (arrived := [part.stat().st_size for part in downloads.rglob("*.part")]) or max(arrived) < 10**7:

@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
-from mongo_server import MongoServer, serving
-from tiny import make_model
+from support.mongo_server import MongoServer, serving
+from support.tiny import make_model
 
 pytestmark = pytest.mark.slow
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+REPOSITORY = Path(__file__).resolve().parents[2]
 N_INCIDENTS, N_REPORTS = 100, 3
 N_UPDATES = N_INCIDENTS * (N_REPORTS + 1)
 KILLS = 20
 PROGRAM = """
 import sys
-import database_lock, database_writer, refresh_database
+from scripts import refresh_database
+from scripts.database import lock as database_lock
+from scripts.database import writer as database_writer
 database_lock.LEASE_SECONDS, database_writer.BATCH = 0.5, 10  # a minute and 200 would take too long
 sys.exit(refresh_database.main())
 """
@@ -55,7 +57,7 @@ def test_a_killed_refresh_is_gone_on_with_to_the_same_database(tmp_path: Path) -
     make_model(
         model, "longformer", hidden_size=128, num_hidden_layers=6, attention_window=64, max_position_embeddings=514
     )
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "1767323045", "PYTHONPATH": str(SCRIPTS), "INDEX_BUCKET": ""}
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1767323045", "PYTHONPATH": str(REPOSITORY), "INDEX_BUCKET": ""}
 
     def command(server: MongoServer, folder: Path) -> list[str]:
         files = ["--output", str(folder / "incident_cls.pt"), "--cache", str(folder / "vectors.sqlite")]

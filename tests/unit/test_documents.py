@@ -72,10 +72,10 @@ def test_dependencies_have_exact_versions() -> None:
         "scripts/requirements-job.txt",
         "scripts/requirements-serve.txt",
         "scripts/requirements-job.txt",
-        "scripts/minilm.lock",
+        "scripts/models/minilm.lock",
         "requirements.txt",
         "requirements-dev.txt",
-        "tests/emulator.lock",
+        "tests/support/emulator.lock",
     ]
     for file in files:
         for line in (REPOSITORY / file).read_text().splitlines():

@@ -19,7 +19,7 @@ from torch import Tensor
 from incidents.errors import InvalidInputError, InvalidModelError
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import verify_files
-from tiny import make_model
+from support.tiny import make_model
 
 TOLERANCE = 1e-5
 

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from infrastructure import routes as declared
+from incidents.http import routes as declared
 from scripts.local import gateway
 from scripts.local.gateway import Gateway, Handler
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from full_disk import full_disk
 from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
-from tiny import make_index
+from support.full_disk import full_disk
+from support.tiny import make_index
 
 INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
 ENCODER = EncoderInfo(name="by hand", revision="1", fingerprint="f" * 64, width=2, token_limit=10)

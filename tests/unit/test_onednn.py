@@ -22,7 +22,7 @@ def test_a_matrix_is_multiplied_with_a_vector_in_two_blocks_of_rounded_sizes(mon
         return linear(inputs, weight, bias)
 
     linear = incidents.onednn.linear
-    monkeypatch.setattr(incidents.linear, "linear", recorded)
+    monkeypatch.setattr(incidents.onednn, "linear", recorded)
     matrix, vector = torch.randn(4 * FEW_ROWS, 24), torch.randn(24)
     expected = matrix.double() @ vector.double()
     for n_rows in [1, 2, FEW_ROWS - 1, *range(FEW_ROWS, 4 * FEW_ROWS + 1, 63), 2 * FEW_ROWS, 4 * FEW_ROWS]:

@@ -14,7 +14,7 @@ import incidents.model.transformer
 import incidents.onednn
 from incidents.model.config import read_config, read_weights
 from incidents.model.transformer import ATTENTION_BLOCK_TOKENS, Transformer
-from tiny import N_TOKENS, make_model
+from support.tiny import N_TOKENS, make_model
 
 TOLERANCE = 1e-5
 MAXIMUM = 4 * ATTENTION_BLOCK_TOKENS + 44
@@ -82,8 +82,8 @@ def test_rows_go_through_in_blocks_or_without_onednn_to_the_same_vectors(
     tokens = sequence(100)
     whole = expected(model, tokens)[0]
     for blocks, onednn in ((7, incidents.onednn.ONEDNN), (100, None), (7, None)):
-        monkeypatch.setattr(incidents.transformer, "FEED_FORWARD_BLOCK_ROWS", blocks)
-        monkeypatch.setattr(incidents.linear, "ONEDNN", onednn)
+        monkeypatch.setattr(incidents.model.transformer, "FEED_FORWARD_BLOCK_ROWS", blocks)
+        monkeypatch.setattr(incidents.onednn, "ONEDNN", onednn)
         assert (transformer([tokens])[0][0] - whole).abs().max() <= TOLERANCE
 
 
@@ -98,7 +98,7 @@ def test_matrices_have_few_numbers_of_rows_as_onednn_keeps_code_for_each(
         return linear(inputs, weight, bias)
 
     linear = incidents.onednn.linear
-    monkeypatch.setattr(incidents.transformer, "linear", recorded)
+    monkeypatch.setattr(incidents.model.transformer, "linear", recorded)
     for length in range(1, MAXIMUM + 1):
         transformer([sequence(length)])
     assert seen <= {*range(16, 257, 16), 288, 320}

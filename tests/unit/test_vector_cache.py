@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from full_disk import full_disk
 from incidents.model.encoder import Embedding
 from scripts.indexing.vector_cache import UnusableCacheError, VectorCache
+from support.full_disk import full_disk
 
 
 @pytest.fixture

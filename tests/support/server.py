@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 READY_WITHIN_SECONDS = 60
 
 
@@ -44,7 +44,7 @@ class Server:
 @contextmanager
 def serve(*options: str | Path) -> Iterator[Server]:
     """Start scripts/serve.py on any free port, and end it for sure."""
-    command = [sys.executable, "scripts/serve.py", "--port", "0", *map(str, options)]
+    command = [sys.executable, "-m", "scripts.serve", "--port", "0", *map(str, options)]
     with tempfile.NamedTemporaryFile() as output:
         environment = {"ENCODER_THREADS": "1"} | os.environ
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)

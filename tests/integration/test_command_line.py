@@ -33,7 +33,7 @@ def run(*command: str | Path, stdin: str | None = None, **environment: str) -> s
 
 
 def ask(*arguments: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "scripts/ask.py", *arguments, stdin=stdin, **environment)
+    return run(sys.executable, "-m", "scripts.ask", *arguments, stdin=stdin, **environment)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.store.bucket import SHA256_KEY
-from tiny import make_index
+from support.tiny import make_index
 
 BUCKET = "published-indexes"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}

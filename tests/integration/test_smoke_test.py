@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from e2e import smoke_test
 from incidents.index.incident_index import IncidentIndex
-from scripts import smoke_test
-from server import REPOSITORY, serve
-from thread_server import in_thread
+from support.server import REPOSITORY, serve
+from support.thread_server import in_thread
 
 
 def test_a_service_that_answers_by_the_contract_passes(
@@ -21,7 +21,7 @@ def test_a_service_that_answers_by_the_contract_passes(
 ) -> None:
     tiny_index.save(tmp_path / "incident_cls.pt")
     with serve("--model", tiny_folder, "--index", tmp_path / "incident_cls.pt") as server:
-        command = [sys.executable, "scripts/smoke_test.py", server.url]
+        command = [sys.executable, "tests/e2e/smoke_test.py", server.url]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"^ok +(\w+): ", done.stdout, flags=re.MULTILINE) == ["info", "website", "refusals", "page"]

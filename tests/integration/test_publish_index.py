@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
-from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 from scripts import publish_index
+from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 
 OTHER = EncoderInfo("another", "2", "0" * 64, 32, 40)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mongo_server import MongoServer, serving
 from scripts import refresh_database
 from scripts.cli.paths import MODEL_FOLDER, SAMPLE
+from support.mongo_server import MongoServer, serving
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"
 

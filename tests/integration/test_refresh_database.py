@@ -16,14 +16,14 @@ from pymongo.collection import Collection
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
-from mongo_server import MongoServer, serving
-from publishing import BUCKET, CREDENTIALS, make_bucket
 from scripts import refresh_database
 from scripts.database import lock as database_lock
 from scripts.database import writer as database_writer
 from scripts.database.lock import COLLECTION, NAME
 from scripts.publish_index import PublishedIndex
 from scripts.sources import mongo
+from support.mongo_server import MongoServer, serving
+from support.publishing import BUCKET, CREDENTIALS, make_bucket
 
 INCIDENTS = [
     {"incident_id": 1, "title": "One", "reports": [10, 11], "editor": "kept"},

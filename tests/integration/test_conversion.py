@@ -12,21 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hub as hub_module
 import pytest
 import torch
 from huggingface_hub import constants, hf_hub_url
 from safetensors import safe_open
 from transformers import LongformerConfig, LongformerForMaskedLM, LongformerModel
 
-from full_disk import full_disk
-from hub_server import Hub, etag, serving_hub
 from incidents.model.encoder import Encoder
 from incidents.model.manifest import verify_files
 from scripts import fetch_model
 from scripts.indexing.embedding import load_verified
 from scripts.models import conversion
-from tiny import make_model, write_tokenizer
+from scripts.models import hub as hub_module
+from support.full_disk import full_disk
+from support.hub_server import Hub, etag, serving_hub
+from support.tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"
 

@@ -22,14 +22,14 @@ from moto import mock_aws
 import embed
 import info
 import similar
-from envelope import open_answer
 from incidents.http import endpoint as api
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.store import bucket as published
 from incidents.store import current as store
 from incidents.store import keeper as index_keeper
-from publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
+from support.envelope import open_answer
+from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
 
 pytestmark = pytest.mark.usefixtures("image", "clock")
 

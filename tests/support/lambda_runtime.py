@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-EMULATOR = Path(__file__).resolve().parents[1] / ".cache" / "aws-lambda-rie"
+EMULATOR = Path(__file__).resolve().parents[2] / ".cache" / "aws-lambda-rie"
 """What `make test-runtime` takes out of the AWS SAM CLI's package."""
 
 LARGEST_EVENT = 6 * 1024 * 1024

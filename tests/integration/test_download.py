@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from sources import download as module
 
+from scripts.sources import download as module
 from scripts.sources.download import download
-from thread_server import in_thread
+from support.thread_server import in_thread
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
 

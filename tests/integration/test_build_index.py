@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import similar
-from envelope import open_answer
-from full_disk import full_disk
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts import build_index
 from scripts.sources import spec
-from tiny import make_index
+from support.envelope import open_answer
+from support.full_disk import full_disk
+from support.tiny import make_index
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NLP_LAMBDAS = REPOSITORY.parent / "shared" / "data" / "nlp-lambdas"
@@ -566,7 +566,7 @@ def test_imported_vectors_are_compared_if_one_encoder_is_said_to_have_made_them(
 
 
 def test_the_command_line_builds_the_sample_and_documents_itself(tiny_folder: Path, tmp_path: Path) -> None:
-    program = [sys.executable, str(REPOSITORY / "scripts" / "build_index.py")]
+    program = [sys.executable, "-m", "scripts.build_index"]
     options = ["--model", str(tiny_folder), "--output", str(tmp_path / "index.pt"), "--no-cache"]
     done = subprocess.run([*program, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

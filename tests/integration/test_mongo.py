@@ -9,9 +9,9 @@ import torch
 
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
-from mongo_server import MongoServer, serving
 from scripts.sources import mongo
 from scripts.sources.mongo import open_mongo
+from support.mongo_server import MongoServer, serving
 
 SECRET = "hunter2"
 Documents = dict[str, list[dict[str, Any]]]
