@@ -1,13 +1,13 @@
-"""GET and POST /embed: the vector of a text, and the hash that tells whether the text was edited since."""
+"""GET and POST /embed: the vector of a text, and the hash by which a later edit of the text is detected."""
 
 from typing import Any
 
-from incidents import startup  # noqa: F401
+from incidents import startup  # noqa: F401 (before anything that imports torch)
 from incidents.errors import InvalidInputError
 from incidents.http.endpoint import SUCCESS, endpoint
 from incidents.http.request import Request
 from incidents.model.text import text_hash
-from incidents.store import current as store
+from incidents.store.current import current
 
 
 @endpoint
@@ -16,7 +16,7 @@ def handler(request: Request) -> dict[str, Any]:
     text = request.text()
     if text is None:
         raise InvalidInputError("expected a `text`, in the body or the query string, got none")
-    embedding = store.encoder().encode(text)
+    embedding = current().encoder().encode(text)
     request.warnings += embedding.warnings
     return {
         "msg": SUCCESS,

@@ -3,21 +3,22 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import __version__, startup  # noqa: F401 (before torch)
+from incidents import startup  # noqa: F401 (before anything that imports torch)
 from incidents.http.endpoint import SUCCESS, endpoint
 from incidents.http.request import Request
-from incidents.store import current as store
+from incidents.names import VERSION
+from incidents.store.current import current
 
 
 @endpoint
 def handler(request: Request) -> dict[str, Any]:
-    """Describe the service; the encoder is the one that the index was built with, and no other may be used with it."""
-    index = store.index()
-    if problem := store.refresh_problem():
+    """Describe the service; the encoder is the one that built the index, the only one that can be used with it."""
+    index = current().index()
+    if problem := current().refresh_problem:
         request.warnings.append(f"The index could not be brought up to date: {problem}")
     return {
         "msg": SUCCESS,
-        "version": __version__,
+        "version": VERSION,
         "encoder": asdict(index.encoder),
         "index": {
             "incidents": len(index),

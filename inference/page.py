@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from incidents.http.endpoint import observed
+from incidents.http.log import observed
 
 PAGE: Final = Path(__file__).with_suffix(".html")
 

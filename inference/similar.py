@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from incidents import startup  # noqa: F401
+from incidents import startup  # noqa: F401 (before anything that imports torch)
 from incidents.errors import InvalidInputError
 from incidents.http.endpoint import endpoint
 from incidents.http.request import Request
-from incidents.store import current as store
+from incidents.store.current import current
 
 CITE_URL = "https://incidentdatabase.ai/cite/{}"
 
@@ -19,14 +19,13 @@ def handler(request: Request) -> dict[str, Any]:
     if text is not None:
         if request.has("embed"):
             request.warnings.append("Both `text` and `embed` were given; `embed` was not used.")
-        store.start_refresh()
-        encoder = store.encoder()
+        current().start_refresh()
+        encoder = current().encoder()
         embedding = encoder.encode(text)
         request.warnings += embedding.warnings
-        index = store.index(built_with=encoder)
-        vector = embedding.vector
+        index, vector = current().index(built_with=encoder), embedding.vector
     elif (embed := request.embed()) is not None:
-        index = store.index()
+        index = current().index()
         vector = index.query(embed)
     else:
         raise InvalidInputError("expected a `text` or an `embed`, in the body or the query string, got neither")
@@ -35,11 +34,6 @@ def handler(request: Request) -> dict[str, Any]:
     answer = {
         "msg": str([(match["similarity"], match["incident_id"]) for match in matches]),
         "similar": matches,
-        "index": {
-            "incidents": len(index),
-            "built_at": index.built_at,
-            "encoder": index.encoder.name,
-            "version": index.version,
-        },
+        "index": index.summary(),
     }
     return answer | ({"best_url": matches[0]["url"]} if matches else {})

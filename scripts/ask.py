@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from incidents import SERVICE
+from incidents.names import SERVICE
 from scripts.local import service as local_service
 
 PIPED_COLUMNS = 120

@@ -24,15 +24,16 @@ from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 from transformers import LongformerConfig, LongformerModel
 
-from incidents import memory
+from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
+from incidents.names import INDEX_FILENAME
 from incidents.onednn import linear
 from incidents.settings import settings
 from scripts.benchmarks.cold_start import bench_cold_start
 from scripts.benchmarks.report import machine, plot, report
 from scripts.benchmarks.turns import Row, summarise, take_turns
-from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
+from scripts.cli.paths import REPOSITORY
 
 LENGTHS = (16, 64, 128, 257, 512, 1000, 2000, 4096)
 INCIDENTS = (178, 1550, 10_000, 100_000, 1_000_000)
@@ -56,7 +57,6 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_num_threads(settings().encoder_threads)
-    memory.keep_freed()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_model(folder)
@@ -173,7 +173,7 @@ def rank_in_a_loop(vectors: torch.Tensor, query: torch.Tensor) -> list[tuple[flo
 
 def bench_load(folder: Path) -> list[Row]:
     """An index of 178 incidents, against a CSV file whose vectors are Python lists as text."""
-    path, index = folder / "state.csv", IncidentIndex.load(folder / INDEX_FILENAME)
+    path, index = folder / "state.csv", load_index(folder / INDEX_FILENAME)
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(
             [i, vector] for i, vector in zip(index.ids.tolist(), index.vectors.tolist(), strict=True)
@@ -184,7 +184,7 @@ def bench_load(folder: Path) -> list[Row]:
         with path.open(newline="") as file:
             return [ast.literal_eval(vector) for _, vector in csv.reader(file)]
 
-    row = summarise(take_turns(5, ours=lambda: IncidentIndex.load(folder / INDEX_FILENAME), csv=load_csv))
+    row = summarise(take_turns(5, ours=lambda: load_index(folder / INDEX_FILENAME), csv=load_csv))
     return [{"incidents": len(index), **row, "csv / ours": row["csv ms"] / row["ours ms"]}]
 
 
@@ -204,7 +204,7 @@ def write_model(folder: Path) -> None:
 
 def write_index(folder: Path, size: int) -> None:
     """Write an index of random vectors that the model in the folder accepts."""
-    make_index(size, Encoder.load(folder).fingerprint).save(folder / INDEX_FILENAME)
+    save_index(make_index(size, Encoder.load(folder).fingerprint), folder / INDEX_FILENAME)
 
 
 def make_index(size: int, fingerprint: str = "") -> IncidentIndex:

@@ -20,11 +20,13 @@ from rich.console import Console
 
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError, InvalidIndexError
+from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
+from incidents.names import INDEX_FILENAME
 from scripts.cli.arguments import CHECK, IMPORT, TEXTS_PER_BATCH, find_purpose, make_parser
 from scripts.cli.build_report import Outcome, as_json, as_tables, embedding_progress, reading_progress
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
+from scripts.cli.paths import MODEL_FOLDER
 from scripts.indexing.diff import UNKNOWN_FINGERPRINT, compare
 from scripts.indexing.embedding import PendingTexts, embed, load_verified
 from scripts.indexing.incident_vectors import average, import_vectors, make_plan
@@ -88,7 +90,7 @@ def _build(arguments: argparse.Namespace, console: Console) -> Outcome:
         rows = average(plan, cache, empty)
         index = rows.index(encoder_info(encoder), source.name, built_at)
         pruned = cache.prune(plan.keys) if arguments.prune else 0
-        index.save(output)
+        save_index(index, output)
         return Outcome(
             path=output,
             index=index,
@@ -117,7 +119,7 @@ def _import(arguments: argparse.Namespace) -> Outcome:
             arguments.encoder_name, arguments.encoder_revision, UNKNOWN_FINGERPRINT, width, arguments.encoder_tokens
         )
     index = rows.index(info, source.name, built_at)
-    index.save(output)
+    save_index(index, output)
     diff = compare(old, index) if old else None
     seconds = time.monotonic() - started
     return Outcome(path=output, index=index, left_out=rows.left_out, notes=source.notes, seconds=seconds, diff=diff)
@@ -125,7 +127,7 @@ def _import(arguments: argparse.Namespace) -> Outcome:
 
 def _check(arguments: argparse.Namespace) -> Outcome:
     """Verify an index, and that it was built with the model that is named, or that it lies beside."""
-    index = IncidentIndex.load(arguments.check)
+    index = load_index(arguments.check)
     folder = arguments.model or arguments.check.absolute().parent
     if arguments.model or (folder / "config.json").is_file():
         if (expected := load_verified(folder).fingerprint) != index.encoder.fingerprint:
@@ -134,7 +136,7 @@ def _check(arguments: argparse.Namespace) -> Outcome:
         note = f"built with the model in {folder}"
     else:
         note = "there is no model beside it: which one it was built with was not verified (--model FOLDER does)"
-    diff = compare(IncidentIndex.load(arguments.diff), index) if arguments.diff else None
+    diff = compare(load_index(arguments.diff), index) if arguments.diff else None
     return Outcome(path=arguments.check, index=index, notes=[note], diff=diff)
 
 
@@ -150,7 +152,7 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Inciden
         raise OSError(
             f"expected --output to be in a folder that can be written, got {output}: {error.strerror}"
         ) from error
-    return output, IncidentIndex.load(arguments.diff) if arguments.diff else None, build_time(os.environ)
+    return output, load_index(arguments.diff) if arguments.diff else None, build_time(os.environ)
 
 
 def encoder_info(encoder: Encoder) -> EncoderInfo:

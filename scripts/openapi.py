@@ -8,8 +8,8 @@ import re
 import sys
 from typing import Any, Final
 
-from incidents import SERVICE, __version__
 from incidents.http.routes import ALIASES, METHODS, routes
+from incidents.names import SERVICE, VERSION
 from scripts.cli.paths import OPENAPI
 from scripts.local import service as local_service
 
@@ -78,7 +78,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Similar incidents",
-            "version": __version__,
+            "version": VERSION,
             "description": DESCRIPTION,
             "license": {"name": "MIT-0", "identifier": "MIT-0"},
         },

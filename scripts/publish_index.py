@@ -17,9 +17,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from incidents.errors import InvalidIndexError
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.file import load_index
+from incidents.names import INDEX_FILENAME
 from incidents.store.bucket import FINGERPRINT_KEY, SHA256_KEY
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
+from scripts.cli.paths import MODEL_FOLDER
 
 ROLLED_BACK_KEY: Final = "rolled-back-to"
 """In the metadata of what a rollback published: the version that it was, before which the next rollback looks."""
@@ -103,7 +104,7 @@ class PublishedIndex:
 
     def _replace(self, current: Any, file: Path, max_loss_percent: float, *, force: bool, version: str = "") -> str:
         """Publish a file, which may be that of an earlier `version`, in the place of `current` and of nothing else."""
-        index = IncidentIndex.load(file)
+        index = load_index(file)
         content = file.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         if not sha256.startswith(index.version):

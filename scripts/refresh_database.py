@@ -22,11 +22,13 @@ from rich.console import Console
 
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidFileError
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from incidents.names import INDEX_FILENAME
 from scripts.build_index import build_time, encoder_info
 from scripts.cli.build_report import LISTED, embedding_progress, reading_progress
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
+from scripts.cli.paths import MODEL_FOLDER, VECTOR_CACHE
 from scripts.database.changes import incident_changes, report_changes, stored_incidents
 from scripts.database.lock import LockedError, locked
 from scripts.database.writer import DatabaseWriter
@@ -129,7 +131,7 @@ def _refresh(arguments: argparse.Namespace, console: Console) -> list[str]:
             writer.write(change)
         writer.flush()
         console.print(f"{writer.n_written} documents changed")
-        index.save(output)
+        save_index(index, output)
         if arguments.bucket:
             lock.extend()
             published = PublishedIndex(arguments.bucket, arguments.key)

@@ -6,22 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import settings
-from incidents.store import current as store
+from incidents.store.current import current
 from support.tiny import make_index, make_model
 
 SETTINGS = (
     "MODEL_PATH",
     "INDEX_PATH",
     "TRANSFORMERS_CACHE",
-    "MODEL_DIR",
-    "MODEL_FILENAME",
-    "INCIDENTS_FILENAME",
     "HF_MODEL_URI",
     "INDEX_BUCKET",
-    "INDEX_KEY",
     "INDEX_REFRESH_SECONDS",
     "ENCODER_THREADS",
     "MAX_TEXT_CHARACTERS",
@@ -67,9 +64,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def forget() -> None:
         settings.cache_clear()
-        store.encoder.cache_clear()
-        store._keeper.cache_clear()
-        store._bucket.cache_clear()
+        current.cache_clear()
 
     yield start
     forget()
@@ -78,5 +73,5 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def service(configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path) -> None:
     """The service with the tiny model and index."""
-    tiny_index.save(tmp_path / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "incident_cls.pt")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "incident_cls.pt")

@@ -11,8 +11,9 @@ from typing import IO, cast
 
 import torch
 
+from incidents.names import INDEX_FILENAME
 from scripts.benchmarks.turns import Row, summarise, take_turns
-from scripts.cli.paths import INDEX_FILENAME, REPOSITORY
+from scripts.cli.paths import REPOSITORY
 
 POLL_SECONDS = 0.002
 """Between two looks at the memory of a process."""

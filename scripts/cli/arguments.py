@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER, VECTOR_CACHE
+from incidents.names import INDEX_FILENAME
+from scripts.cli.paths import MODEL_FOLDER, VECTOR_CACHE
 from scripts.sources.spec import IMPORTS, SPECS
 
 EPILOG: Final = f"""\

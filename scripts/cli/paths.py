@@ -6,8 +6,6 @@ from typing import Final
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 SAMPLE: Final = REPOSITORY / "sample" / "incidents.jsonl"
 MODEL_FOLDER: Final = REPOSITORY / "models" / "minilm"
-INDEX_FILENAME: Final = "incident_cls.pt"
-"""The index lies in the folder of the model that it was built with."""
 OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
 CACHE_FOLDER: Final = REPOSITORY / ".cache"
 VECTOR_CACHE: Final = CACHE_FOLDER / "vectors.sqlite"

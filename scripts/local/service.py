@@ -4,8 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
+from incidents.names import INDEX_FILENAME
 from incidents.settings import settings
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
+from scripts.cli.paths import MODEL_FOLDER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from scripts.cli.paths import INDEX_FILENAME, MODEL_FOLDER
+from incidents.names import INDEX_FILENAME
+from scripts.cli.paths import MODEL_FOLDER
 from support.server import serve
 
 INDEX = MODEL_FOLDER / INDEX_FILENAME

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import similar
+from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from support.envelope import open_answer
 
@@ -21,15 +22,18 @@ def test_the_incidents_closest_to_a_report_of_incident_1(configure: Callable[...
     with (DATA / "state.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 178
-    IncidentIndex(
-        ids=torch.tensor([int(row["incident_id"]) for row in rows]),
-        vectors=torch.tensor([json.loads(row["mean"]) for row in rows]),
-        report_counts=torch.tensor([int(row["count"]) for row in rows]),
-        titles=[""] * len(rows),
-        encoder=EncoderInfo("allenai/longformer-base-4096", "", "", 768, 2000),
-        source="state.csv",
-        built_at="2022-01-01T00:00:00+00:00",
-    ).save(tmp_path / "incident_cls.pt")
+    save_index(
+        IncidentIndex(
+            ids=torch.tensor([int(row["incident_id"]) for row in rows]),
+            vectors=torch.tensor([json.loads(row["mean"]) for row in rows]),
+            report_counts=torch.tensor([int(row["count"]) for row in rows]),
+            titles=[""] * len(rows),
+            encoder=EncoderInfo("allenai/longformer-base-4096", "", "", 768, 2000),
+            source="state.csv",
+            built_at="2022-01-01T00:00:00+00:00",
+        ),
+        tmp_path / "incident_cls.pt",
+    )
     configure(INDEX_PATH=tmp_path / "incident_cls.pt")
 
     event = {"body": (DATA / "incident_1_embedding.json").read_text()}

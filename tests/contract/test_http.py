@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from incidents.http.routes import routes
+from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from support.server import REPOSITORY, Server, serve
@@ -29,7 +30,7 @@ ORIGIN = "https://incidentdatabase.ai"
 @pytest.fixture(scope="module")
 def server(tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
-    tiny_index.save(index)
+    save_index(tiny_index, index)
     with serve("--model", tiny_folder, "--index", index) as server:
         yield server
 
@@ -228,7 +229,7 @@ def test_without_a_usable_index_the_answer_is_503(tiny_folder: Path, tmp_path: P
         assert opened(client.get("/info"))[0] == 503
         assert opened(client.get("/embed?text=w6"))[0] == 200
         other = EncoderInfo("another", "2", "0" * 64, 32, 40)
-        make_index({9: torch.ones(32)}, other).save(path)
+        save_index(make_index({9: torch.ones(32)}, other), path)
         status, body = opened(client.get("/similar?text=w6"))
         assert status == 503
         assert "got one built with another 2" in body["msg"]
@@ -237,7 +238,7 @@ def test_without_a_usable_index_the_answer_is_503(tiny_folder: Path, tmp_path: P
 
 
 def test_without_a_model_the_answer_is_503(tiny_index: IncidentIndex, tmp_path: Path) -> None:
-    tiny_index.save(tmp_path / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "incident_cls.pt")
     with serve("--model", tmp_path) as server, httpx.Client(base_url=server.url) as client:
         for path in ("/similar", "/embed"):
             status, body = opened(client.get(path, params={"text": "w6"}))

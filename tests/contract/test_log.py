@@ -11,7 +11,7 @@ import pytest
 
 import embed
 import similar
-from incidents.http import endpoint as api
+from incidents.http import log as request_log
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.envelope import open_answer
@@ -32,7 +32,7 @@ class Log(io.StringIO):
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     stream = Log()
-    monkeypatch.setattr(api.logger.registered_handler, "stream", stream)
+    monkeypatch.setattr(request_log.logger.registered_handler, "stream", stream)
     return stream
 
 
@@ -65,7 +65,7 @@ def test_a_text_that_was_just_embedded_is_not_embedded_again(log: Log, monkeypat
 
 
 def test_only_the_first_request_of_a_process_is_cold(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_first_request", itertools.count())
+    monkeypatch.setattr(request_log, "_first_request", itertools.count())
     for _ in range(3):
         similar.handler(http(text="w6"), None)
     assert [line["cold_start"] for line in log.lines] == [True, False, False]

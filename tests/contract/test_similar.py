@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import similar
+from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from support.envelope import open_answer
@@ -174,7 +175,7 @@ def test_similar_has_title_and_link_and_the_index_is_named() -> None:
 def test_of_equals_the_larger_id_is_first(
     configure: Callable[..., None], tiny_index: IncidentIndex, tiny_folder: Path, tmp_path: Path
 ) -> None:
-    make_index({n: torch.ones(32) for n in (3, 11, 2, 7)}, tiny_index.encoder).save(tmp_path / "ties.pt")
+    save_index(make_index({n: torch.ones(32) for n in (3, 11, 2, 7)}, tiny_index.encoder), tmp_path / "ties.pt")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "ties.pt")
     assert ids(ask({"text": "w6"})[1]) == [11, 7, 3]
 
@@ -288,7 +289,7 @@ def test_a_damaged_index_is_answered_with_503_and_mended_without_a_restart(
     path.write_bytes(b"PK")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=path)
     check_unavailable(similar.handler({"text": "w6"}, None), "damaged or foreign")
-    tiny_index.save(path)
+    save_index(tiny_index, path)
     assert ask({"text": "w6"})[0] == 200
 
 
@@ -296,7 +297,7 @@ def test_an_index_of_another_encoder_is_answered_with_503_for_a_text(
     configure: Callable[..., None], tiny_folder: Path, tmp_path: Path
 ) -> None:
     other = EncoderInfo("another", "2", "0" * 64, 32, 40)
-    make_index({9: torch.ones(32)}, other).save(tmp_path / "other.pt")
+    save_index(make_index({9: torch.ones(32)}, other), tmp_path / "other.pt")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "other.pt")
     answer = similar.handler({"text": "w6"}, None)
     check_unavailable(answer, "got one built with another 2 (000000000000)")

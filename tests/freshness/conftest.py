@@ -15,6 +15,7 @@ import httpx
 import pytest
 import torch
 
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from scripts.cli.paths import REPOSITORY
 from scripts.publish_index import PublishedIndex
@@ -106,7 +107,7 @@ def publish(s3: Any, tiny_index: IncidentIndex, tmp_path: Path) -> Callable[[int
             titles=[f"of {generation}"] * count,
             source=f"generation {generation}",
         )
-        index.save(tmp_path / "to-publish.pt")
+        save_index(index, tmp_path / "to-publish.pt")
         published.publish(tmp_path / "to-publish.pt", 100, force=True)
 
     return publish

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.file import load_index
 from incidents.store.bucket import TEMPORARY
 from support.faulty_proxy import FaultyProxy
 
@@ -69,11 +69,11 @@ def test_a_container_killed_while_it_downloads_leaves_the_cache_usable(
     cached = Path(environment["TRANSFORMERS_CACHE"]) / "model" / "incident_cls.pt"
     publish(1, N_INCIDENTS)
     container(environment).communicate("go\n", timeout=60)
-    assert IncidentIndex.load(cached).source == "generation 1"
+    assert load_index(cached).source == "generation 1"
     proxy.fault = "slow"
     interrupted = 0
     for generation in range(2, N_KILLS + 2):
-        before = IncidentIndex.load(cached).source
+        before = load_index(cached).source
         publish(generation, N_INCIDENTS)
         process = container(environment)
         assert process.stdin is not None
@@ -83,10 +83,10 @@ def test_a_container_killed_while_it_downloads_leaves_the_cache_usable(
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
         interrupted += bool(list(cached.parent.glob(f"{TEMPORARY}*")))
-        assert IncidentIndex.load(cached).source in {before, f"generation {generation}"}
+        assert load_index(cached).source in {before, f"generation {generation}"}
     print(f"\n{interrupted} of {N_KILLS} kills came while the index was downloaded")
     assert interrupted >= N_KILLS // 4
     proxy.fault = "none"
     container(environment).communicate("go\n", timeout=60)
-    assert IncidentIndex.load(cached).source == f"generation {N_KILLS + 1}"
+    assert load_index(cached).source == f"generation {N_KILLS + 1}"
     assert not list(cached.parent.glob(f"{TEMPORARY}*"))

@@ -57,7 +57,7 @@ def test_the_answers_are_those_of_the_checkout(
     configure(**ONE_THREAD)  # the model is found in inference/model, as the image finds it in /function/model
     handler = importlib.import_module(script).handler
     with start(script) as runtime:
-        for status, event in events(store.index().encoder.width)[script]:
+        for status, event in events(store.current().index().encoder.width)[script]:
             expected = handler(event, None)
             assert expected["statusCode"] == status
             assert without_age(runtime.invoke(event)) == without_age(json.dumps(expected).encode())
@@ -104,7 +104,7 @@ def test_it_takes_a_newer_index_from_s3_to_the_cache(
     endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
     try:
-        published = saved(index_of(store.index().encoder, 7, 8), tmp_path / "published")
+        published = saved(index_of(store.current().index().encoder, 7, 8), tmp_path / "published")
         put(make_bucket(), published.read_bytes())
         environment = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": endpoint, "INDEX_BUCKET": BUCKET}
         mounted = f"--volume={cache}:/mnt/cache"

@@ -83,10 +83,7 @@ def test_the_service_reads_what_the_stack_sets(synthesise: Callable[..., Templat
     )
     settings = ServiceSettings.from_mapping(template.meant(template.function("similar")["Environment"]["Variables"]))
     assert settings.cache_folder == Path("/mnt/hf_models_cache")
-    assert settings.model_dir == "longformer"
-    assert settings.model_filename == "weights.safetensors"
-    assert settings.incidents_filename == "other.pt"
-    assert (settings.hf_model_uri, settings.index_key, settings.index_refresh_seconds) == ("a/b", "latest.pt", 60)
+    assert (settings.hf_model_uri, settings.index_refresh_seconds) == ("a/b", 60)
     assert settings.index_bucket == "<IndexStore/Bucket>"
     assert settings.max_text_characters == 1000
 

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import similar
+from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts import build_index
@@ -76,7 +77,7 @@ def test_an_incidents_vector_is_the_plain_mean_of_its_reports(
 ) -> None:
     texts = {9: ["w5 w6 w7", " ", "w8", "**w10**"], 4: ["w9"], 5: ["\u200b"], 7: []}
     assert build("--source", source(texts)) == 0
-    index = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    index = load_index(tmp_path / "incident_cls.pt")
     assert (index.ids.tolist(), index.report_counts.tolist()) == ([4, 9], [1, 3])
     assert index.titles == ["Incident 4", "Incident 9"]
     mean = sum(tiny_encoder.encode(text).vector for text in ("w5 w6 w7", "w8", "w10")) / 3
@@ -165,8 +166,8 @@ def test_only_the_time_differs_between_two_builds(
     indexes = []
     for name in ("first.pt", "second.pt"):
         assert build("--source", spec, "--output", tmp_path / name) == 0
-        indexes.append(dataclasses.replace(IncidentIndex.load(tmp_path / name), built_at="2026-01-02T03:04:05+00:00"))
-        indexes[-1].save(tmp_path / name)
+        indexes.append(dataclasses.replace(load_index(tmp_path / name), built_at="2026-01-02T03:04:05+00:00"))
+        save_index(indexes[-1], tmp_path / name)
     assert (tmp_path / "first.pt").read_bytes() == (tmp_path / "second.pt").read_bytes()
 
 
@@ -258,7 +259,7 @@ def test_a_model_with_a_file_too_many_is_refused(
     arguments: tuple[str, ...],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tiny_index.save(tmp_path / "index.pt")
+    save_index(tiny_index, tmp_path / "index.pt")
     shutil.copytree(tiny_folder, tmp_path / "model")
     (tmp_path / "model" / "manifest.json").write_text(
         json.dumps({"fingerprint": tiny_encoder.fingerprint, "files": {}})
@@ -338,7 +339,7 @@ def test_an_index_that_could_not_be_announced_is_not_called_missing(
     ):
         patch.setattr(sys, "stdout", stdout)
         assert build("--source", spec, *options) == 3
-    assert len(IncidentIndex.load(tmp_path / "incident_cls.pt")) == 1
+    assert len(load_index(tmp_path / "incident_cls.pt")) == 1
     assert "incident_cls.pt is in order, but what there is to say could not be printed: " in capsys.readouterr().err
 
 
@@ -414,7 +415,7 @@ def test_a_real_users_state_csv_answers_an_embed_and_refuses_a_text(
     )
     name = ("--encoder-name", "allenai/longformer-base-4096", "--encoder-revision", "main")
     assert build("--source", f"state-csv:{tmp_path / 'state.csv'}", *name, model=False) == 0
-    index = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    index = load_index(tmp_path / "incident_cls.pt")
     assert index.encoder == EncoderInfo("allenai/longformer-base-4096", "main", "unknown", 32, 2000)
     assert (index.report_counts.tolist(), index.titles[0]) == ([3] * 8, "Incident 1")
 
@@ -433,7 +434,7 @@ def test_a_model_that_is_named_vouches_for_imported_vectors(
     vectors = [torch.stack([tiny_encoder.encode("w5").vector] * 2), None, tiny_encoder.encode("w7").vector.unsqueeze(0)]
     torch.save(vectors, tmp_path / "old.pt")
     assert build("--source", f"legacy-pt:{tmp_path / 'old.pt'}") == 0
-    index = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    index = load_index(tmp_path / "incident_cls.pt")
     assert (index.ids.tolist(), index.report_counts.tolist()) == ([1, 3], [2, 1])
     assert (index.source, index.encoder.fingerprint) == ("legacy-pt:old.pt", tiny_encoder.fingerprint)
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "incident_cls.pt")
@@ -498,7 +499,7 @@ def test_an_index_of_another_model_is_not_in_order(
     build: Build, tiny_index: IncidentIndex, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = dataclasses.replace(tiny_index, encoder=dataclasses.replace(tiny_index.encoder, fingerprint="0" * 64))
-    other.save(tmp_path / "other.pt")
+    save_index(other, tmp_path / "other.pt")
     refused(build("--check", tmp_path / "other.pt"), "expected one built with", capsys)
 
 
@@ -508,14 +509,14 @@ def test_an_index_of_another_model_is_not_in_order(
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or foreign"),
         (lambda path: path.write_text("no index"), "damaged or foreign"),
         (lambda path: torch.save([torch.ones(2, 32), None], path), "expected a dict with a format_version, got list"),
-        (lambda path: torch.save({"format_version": 0}, path), "expected format version 1, got 0; build it anew"),
+        (lambda path: torch.save({"format_version": 0}, path), "expected format version 1, got 0; build it again"),
         (lambda path: path.unlink(), "missing"),
     ],
 )
 def test_a_file_that_is_no_index_is_not_in_order(
     build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], write: Callable[[Path], object], message: str
 ) -> None:
-    make_index({1: torch.ones(2)}, EncoderInfo("", "", "", 2, 2)).save(tmp_path / "other.pt")
+    save_index(make_index({1: torch.ones(2)}, EncoderInfo("", "", "", 2, 2)), tmp_path / "other.pt")
     write(tmp_path / "other.pt")
     refused(build("--check", tmp_path / "other.pt"), message, capsys)
 
@@ -543,8 +544,10 @@ def test_vectors_of_different_encoders_are_not_compared(
     build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_encoder: Encoder
 ) -> None:
     encoder = EncoderInfo("tiny", "1", tiny_encoder.fingerprint, 32, 40)
-    make_index({1: torch.ones(32), 2: torch.ones(32)}, encoder).save(tmp_path / "new.pt")
-    make_index({2: torch.ones(2)}, dataclasses.replace(encoder, width=2, fingerprint="0")).save(tmp_path / "old.pt")
+    save_index(make_index({1: torch.ones(32), 2: torch.ones(32)}, encoder), tmp_path / "new.pt")
+    save_index(
+        make_index({2: torch.ones(2)}, dataclasses.replace(encoder, width=2, fingerprint="0")), tmp_path / "old.pt"
+    )
     assert build("--check", tmp_path / "new.pt", "--diff", tmp_path / "old.pt") == 0
     printed = capsys.readouterr().out
     assert "1 incidents came: 1\n0 incidents went\nThe vectors cannot be compared: another encoder made them" in printed
@@ -555,7 +558,7 @@ def test_imported_vectors_are_compared_if_one_encoder_is_said_to_have_made_them(
     build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, revision: str, compared: bool
 ) -> None:
     old, new = tmp_path / "old.pt", tmp_path / "state.csv"
-    make_index({1: torch.tensor([1.0, 1.0])}, EncoderInfo("A", "1", "unknown", 2, 2000)).save(old)
+    save_index(make_index({1: torch.tensor([1.0, 1.0])}, EncoderInfo("A", "1", "unknown", 2, 2000)), old)
     new.write_text('incident_id,count,mean\n1,1,"[1.0, 2.0]"\n')
     encoder = ("--encoder-name", name, "--encoder-revision", revision)
     assert build("--source", f"state-csv:{new}", *encoder, "--diff", old, "--json", model=False) == 0
@@ -570,7 +573,7 @@ def test_the_command_line_builds_the_sample_and_documents_itself(tiny_folder: Pa
     options = ["--model", str(tiny_folder), "--output", str(tmp_path / "index.pt"), "--no-cache"]
     done = subprocess.run([*program, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert len(IncidentIndex.load(tmp_path / "index.pt")) == 67
+    assert len(load_index(tmp_path / "index.pt")) == 67
     assert "embedding" in done.stderr
     assert "182 of 182 reports" in done.stderr
     assert "tokens/s" in done.stderr

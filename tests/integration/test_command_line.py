@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def tiny_service(
 ) -> tuple[str, str, str, str]:
     """The options that make the command line use the tiny model and index."""
     index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
-    tiny_index.save(index)
+    save_index(tiny_index, index)
     return ("--model", str(tiny_folder), "--index", str(index))
 
 
@@ -79,7 +80,7 @@ def test_a_text_comes_from_an_argument_a_file_standard_input_or_the_environment(
 
 def test_a_title_is_printed_as_it_is(tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path) -> None:
     titles = ["Chatbot [/b] leak", "[red]red[/red] :robot:", "é", "[link=x]"]
-    dataclasses.replace(tiny_index, titles=titles).save(tmp_path / "index.pt")
+    save_index(dataclasses.replace(tiny_index, titles=titles), tmp_path / "index.pt")
     done = ask("w6", "--num=-1", "--model", tiny_folder, "--index", tmp_path / "index.pt", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     for title in ("Chatbot [/b] leak", "[red]red[/red] :robot:", "\\xe9", "[link=x]"):

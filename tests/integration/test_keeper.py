@@ -22,7 +22,7 @@ from moto import mock_aws
 import embed
 import info
 import similar
-from incidents.http import endpoint as api
+from incidents.http import log as request_log
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.store import bucket as published
@@ -97,7 +97,7 @@ def start(configure: Callable[..., None], tmp_path: Path) -> Callable[..., None]
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
-    monkeypatch.setattr(api.logger.registered_handler, "stream", stream)
+    monkeypatch.setattr(request_log.logger.registered_handler, "stream", stream)
     return stream
 
 
@@ -149,7 +149,7 @@ def test_what_did_not_change_is_not_downloaded_again(
 ) -> None:
     put(s3, saved(index_of(encoder, 1, 2, 3), tmp_path / "new").read_bytes())
     asked: list[str] = []
-    s3_of_service = store._bucket()._s3  # type: ignore[union-attr]
+    s3_of_service = store.current()._bucket._s3  # type: ignore[union-attr]
     s3_of_service.meta.events.register("before-call.s3.*", lambda model, **_: asked.append(model.name))
     for _ in range(3):
         for _ in range(5):
@@ -237,8 +237,8 @@ def test_without_a_published_index_the_images_answers() -> None:
 
 @pytest.mark.usefixtures("s3")
 def test_without_a_bucket_the_images_answers_and_info_says_so(configure: Callable[..., None], tmp_path: Path) -> None:
-    configure(INDEX_BUCKET="another-bucket", INDEX_KEY="a/key", TRANSFORMERS_CACHE=tmp_path / "cache")
-    store._bucket()._s3.meta.events.register(  # type: ignore[union-attr]
+    configure(INDEX_BUCKET="another-bucket", TRANSFORMERS_CACHE=tmp_path / "cache")
+    store.current()._bucket._s3.meta.events.register(  # type: ignore[union-attr]
         "before-call.s3.HeadObject", lambda **_: (_ for _ in ()).throw(forbidden())
     )
     assert ids() == [1, 2]
@@ -290,7 +290,7 @@ def test_an_s3_that_is_away_is_waited_for_no_longer_than_said(
         waited = perf_counter()
         assert ids() == [1, 2]
         assert ids() == [1, 2]
-        refresh = store._keeper()._refresh
+        refresh = store.current()._keeper._refresh
         assert refresh is not None
         assert refresh.is_alive(), f"S3 was waited for: {perf_counter() - waited:.1f} s"
         refresh.join()
@@ -315,7 +315,7 @@ def test_a_published_model_is_fetched_once(
     environment: dict[str, Any] = {"INDEX_BUCKET": BUCKET, "HF_MODEL_URI": "some/model"}
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
     assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
-    assert store.encoder().fingerprint == tiny_encoder.fingerprint
+    assert store.current().encoder().fingerprint == tiny_encoder.fingerprint
     monkeypatch.setattr(published.Bucket, "fetch_model", None)
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **environment)
     assert ids({"text": "w6", "num": -1}) == [1, 2, 3]
@@ -330,7 +330,7 @@ def test_another_name_is_another_model_and_the_old_one_stays(
     publish_model(s3, "other/model", tiny_folder)
     for name in ("some/model", "other/model", "some/model"):
         configure(TRANSFORMERS_CACHE=tmp_path / "cache", INDEX_BUCKET=BUCKET, HF_MODEL_URI=name)
-        assert store.encoder().name == name
+        assert store.current().encoder().name == name
         s3.delete_object(Bucket=BUCKET, Key=f"models/{name}/manifest.json")  # it is not fetched again
 
 
@@ -400,7 +400,7 @@ def test_a_look_that_is_about_to_begin_is_no_error_to_another_thread(
 
     class Late(threading.Thread):
         def start(self) -> None:
-            others.append(pool.submit(store._keeper()._wait))
+            others.append(pool.submit(store.current()._keeper._wait))
             futures.wait(others, timeout=0.2)  # it may have to wait for this thread
             super().start()
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from incidents.index.file import load_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from scripts import publish_index
 from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
@@ -56,7 +57,7 @@ def file(tmp_path: Path, tiny_index: IncidentIndex) -> Callable[..., Path]:
 def published(s3: Any, tmp_path: Path) -> list[int]:
     """The incidents of the published index."""
     (tmp_path / "published.pt").write_bytes(s3.get_object(Bucket=BUCKET, Key="incident_cls.pt")["Body"].read())
-    return IncidentIndex.load(tmp_path / "published.pt").ids.tolist()
+    return load_index(tmp_path / "published.pt").ids.tolist()
 
 
 def test_an_index_is_published_with_what_readers_need(s3: Any, run: Run, file: Callable[..., Path]) -> None:
@@ -64,7 +65,7 @@ def test_an_index_is_published_with_what_readers_need(s3: Any, run: Run, file: C
     assert (status, said[:16]) == (0, "Published index ")
     assert "with 2 incidents as version" in said
     head = s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")
-    version = IncidentIndex.load(file(1, 2)).version
+    version = load_index(file(1, 2)).version
     assert head["Metadata"]["sha256"][:12] == version
     assert head["Metadata"]["incidents"] == "2"
     assert head["Metadata"]["built-at"] == "2026-01-02T03:04:05+00:00"

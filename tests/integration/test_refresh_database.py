@@ -13,7 +13,7 @@ import torch
 from moto import mock_aws
 from pymongo.collection import Collection
 
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.file import load_index
 from incidents.model.encoder import Encoder
 from incidents.model.text import text_hash
 from scripts import refresh_database
@@ -258,7 +258,7 @@ def test_the_index_is_published_but_not_one_of_far_fewer_incidents(
 ) -> None:
     assert run("--bucket", BUCKET)[0] == 0
     assert s3.head_object(Bucket=BUCKET, Key="incident_cls.pt")["Metadata"]["incidents"] == "4"
-    assert IncidentIndex.load(tmp_path / "incident_cls.pt").ids.tolist() == [1, 2, 3, 4]
+    assert load_index(tmp_path / "incident_cls.pt").ids.tolist() == [1, 2, 3, 4]
     for number in (11, 20, 30, 40):
         database.edit("reports", {"report_number": number}, text="")
     before = database.everything()

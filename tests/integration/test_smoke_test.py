@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e import smoke_test
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from support.server import REPOSITORY, serve
 from support.thread_server import in_thread
@@ -19,7 +20,7 @@ from support.thread_server import in_thread
 def test_a_service_that_answers_by_the_contract_passes(
     tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
-    tiny_index.save(tmp_path / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "incident_cls.pt")
     with serve("--model", tiny_folder, "--index", tmp_path / "incident_cls.pt") as server:
         command = [sys.executable, "tests/e2e/smoke_test.py", server.url]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from incidents.http.routes import routes
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from scripts.local.gateway import Gateway
 from support.lambda_runtime import LambdaRuntime, lambda_runtime
@@ -43,7 +44,7 @@ def options(
     tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
-    replace(tiny_index, built_at="2100-01-01T00:00:00+00:00").save(index)
+    save_index(replace(tiny_index, built_at="2100-01-01T00:00:00+00:00"), index)
     return tiny_folder, index
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts import openapi
@@ -32,7 +33,7 @@ def test_what_is_answered_is_what_the_document_says(
     embed = definite["components"]["schemas"]["SimilarRequest"]["anyOf"][1]["properties"]["embed"]
     embed["anyOf"] = [kind for kind in embed["anyOf"] if kind["type"] == "array"]
     (tmp_path / "openapi.json").write_text(json.dumps(definite))
-    tiny_index.save(tmp_path / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "incident_cls.pt")
     with serve("--model", tiny_folder, "--index", tmp_path / "incident_cls.pt") as server:
         done = subprocess.run(
             [

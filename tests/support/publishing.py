@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import torch
 
+from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.store.bucket import SHA256_KEY
 from support.tiny import make_index
@@ -37,5 +38,5 @@ def put(s3: Any, content: bytes, **metadata: str) -> None:
 def saved(index: IncidentIndex, folder: Path) -> Path:
     """A file of an index."""
     folder.mkdir(parents=True, exist_ok=True)
-    index.save(folder / "incident_cls.pt")
+    save_index(index, folder / "incident_cls.pt")
     return folder / "incident_cls.pt"

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from incidents.errors import InvalidIndexError, InvalidInputError
+from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from support.full_disk import full_disk
 from support.tiny import make_index
@@ -125,8 +126,8 @@ def test_numbers_that_are_no_embedding_are_refused(index: IncidentIndex, numbers
 
 
 def test_what_is_saved_is_loaded(index: IncidentIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "incident_cls.pt")
-    loaded = IncidentIndex.load(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
+    loaded = load_index(tmp_path / "incident_cls.pt")
     for column in ("ids", "vectors", "report_counts"):
         assert torch.equal(getattr(loaded, column), getattr(index, column))
     for column in ("titles", "encoder", "source", "built_at"):
@@ -136,7 +137,7 @@ def test_what_is_saved_is_loaded(index: IncidentIndex, tmp_path: Path) -> None:
 
 
 def test_the_file_is_readable_without_this_project(index: IncidentIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
     content = torch.load(tmp_path / "incident_cls.pt", weights_only=True)
     assert set(content) == {
         "format_version", "ids", "vectors", "report_counts", "titles", "encoder", "source", "built_at",
@@ -146,30 +147,30 @@ def test_the_file_is_readable_without_this_project(index: IncidentIndex, tmp_pat
 
 
 def test_a_saved_file_is_readable_by_others_and_leaves_nothing_beside_it(index: IncidentIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "incident_cls.pt")
-    index.save(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
     assert (tmp_path / "incident_cls.pt").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
     before = (tmp_path / "incident_cls.pt").read_bytes()
     with pytest.raises(OSError, match="File too large"), full_disk():
-        dataclasses.replace(index, source="a newer one").save(tmp_path / "incident_cls.pt")
+        save_index(dataclasses.replace(index, source="a newer one"), tmp_path / "incident_cls.pt")
     assert (tmp_path / "incident_cls.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
 def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: IncidentIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
     before = (tmp_path / "incident_cls.pt").read_bytes()
     program = """if True:
         import os, signal, sys
         from pathlib import Path
-        from incidents.index.incident_index import IncidentIndex
+        from incidents.index.file import load_index, save_index
         os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-        IncidentIndex.load(Path(sys.argv[1])).save(Path(sys.argv[1]))
+        save_index(load_index(Path(sys.argv[1])), Path(sys.argv[1]))
     """
     command = [sys.executable, "-c", program, str(tmp_path / "incident_cls.pt")]
     killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": INFERENCE}, check=False)
@@ -179,7 +180,7 @@ def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: Incident
     others = [tmp_path / name for name in (".incident_cls.pt.lock", ".incident_cls.pt.mine", ".x.pt.1.unfinished")]
     for other in others:
         other.write_text("somebody else's")
-    index.save(tmp_path / "incident_cls.pt")
+    save_index(index, tmp_path / "incident_cls.pt")
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "incident_cls.pt", *others])
 
 
@@ -192,41 +193,41 @@ def test_two_saves_at_once_do_not_get_in_each_others_way(
 
     def save_another(_: int) -> None:
         monkeypatch.undo()
-        dataclasses.replace(index, source="the second").save(path)
-        seen.append(IncidentIndex.load(path).source)
+        save_index(dataclasses.replace(index, source="the second"), path)
+        seen.append(load_index(path).source)
 
     monkeypatch.setattr(os, "fsync", save_another)
-    dataclasses.replace(index, source="the first").save(path)
-    assert [*seen, IncidentIndex.load(path).source] == ["the second", "the first"]
+    save_index(dataclasses.replace(index, source="the first"), path)
+    assert [*seen, load_index(path).source] == ["the second", "the first"]
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
 def test_many_saves_at_once_all_succeed(index: IncidentIndex, tmp_path: Path) -> None:
     path = tmp_path / "incident_cls.pt"
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(index.save, path) for _ in range(400)]:
+        for done in [pool.submit(save_index, index, path) for _ in range(400)]:
             done.result()
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
 def test_a_save_into_a_missing_folder_says_so(index: IncidentIndex, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        index.save(tmp_path / "nowhere" / "incident_cls.pt")
+        save_index(index, tmp_path / "nowhere" / "incident_cls.pt")
 
 
 def test_a_file_cut_anywhere_is_refused(index: IncidentIndex, tmp_path: Path) -> None:
     path = tmp_path / "incident_cls.pt"
-    index.save(path)
+    save_index(index, path)
     content = path.read_bytes()
     for length in [*range(0, len(content), 13), len(content) - 1]:
         path.write_bytes(content[:length])
         with pytest.raises(InvalidIndexError, match=r"incident_cls\.pt: damaged or foreign, expected an index"):
-            IncidentIndex.load(path)
+            load_index(path)
 
 
 def test_a_flipped_bit_is_found(index: IncidentIndex, tmp_path: Path) -> None:
     path = tmp_path / "incident_cls.pt"
-    index.save(path)
+    save_index(index, path)
     content = path.read_bytes()
     stored = content.index(index.vectors.numpy().tobytes())
     for position in range(stored, stored + index.vectors.nbytes):
@@ -234,12 +235,12 @@ def test_a_flipped_bit_is_found(index: IncidentIndex, tmp_path: Path) -> None:
         damaged[position] ^= 1
         path.write_bytes(damaged)
         with pytest.raises(InvalidIndexError, match="damaged or foreign"):
-            IncidentIndex.load(path)
+            load_index(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidIndexError, match=r"incident_cls\.pt: missing; expected an index of known incidents"):
-        IncidentIndex.load(tmp_path / "incident_cls.pt")
+        load_index(tmp_path / "incident_cls.pt")
 
 
 class Hostile:
@@ -258,7 +259,7 @@ class Hostile:
 def test_code_in_a_file_is_not_run(tmp_path: Path, write: Callable[[Any, Path], object]) -> None:
     write({"format_version": 1, "ids": Hostile(tmp_path / "made")}, tmp_path / "incident_cls.pt")
     with pytest.raises(InvalidIndexError, match="damaged or foreign"):
-        IncidentIndex.load(tmp_path / "incident_cls.pt")
+        load_index(tmp_path / "incident_cls.pt")
     assert not (tmp_path / "made").exists()
 
 
@@ -271,16 +272,16 @@ def wrong(**changes: Any) -> Callable[[dict[str, Any]], object]:
     [
         (lambda _: [torch.ones(2, 768), None], "expected a dict with a format_version, got list"),
         (lambda _: {"ids": torch.ones(2)}, "expected a dict with a format_version, got dict"),
-        (wrong(format_version=2), "expected format version 1, got 2; build it anew"),
+        (wrong(format_version=2), "expected format version 1, got 2; build it again"),
         (wrong(surprise=1), "unexpected keyword argument 'surprise'"),
         (lambda content: {key: value for key, value in content.items() if key != "titles"}, "missing .* 'titles'"),
-        (wrong(encoder=None), "of another kind"),
+        (wrong(encoder=None), "not a valid index"),
         (wrong(encoder=dataclasses.asdict(ENCODER) | {"name": float("nan")}), "encoder's name to be strings"),
         (wrong(encoder=dataclasses.asdict(ENCODER) | {"fingerprint": None}), "encoder's name to be strings"),
         (wrong(source=5), "expected titles, source"),
         (wrong(format_version=torch.tensor([1, 1])), "expected format version 1"),
         (wrong(format_version=True), "expected format version 1, got True"),
-        (wrong(vectors=torch.ones(5, 2).to_sparse()), "of another kind"),
+        (wrong(vectors=torch.ones(5, 2).to_sparse()), "not a valid index"),
         (wrong(titles=[], ids=torch.ones(0), vectors=torch.ones(0, 2)), "expected at least one incident"),
         (wrong(encoder={"name": "x"}), "missing"),
         (wrong(ids=torch.ones(5)), r"expected ids to be torch.int64 of shape \(5,\), got torch.float32"),
@@ -303,7 +304,7 @@ def test_a_file_of_another_kind_is_refused(
     index: IncidentIndex, tmp_path: Path, change: Callable[[dict[str, Any]], Any], message: str
 ) -> None:
     path = tmp_path / "incident_cls.pt"
-    index.save(path)
+    save_index(index, path)
     torch.save(change(torch.load(path, weights_only=True)), path)
     with pytest.raises(InvalidIndexError, match=message):
-        IncidentIndex.load(path)
+        load_index(path)

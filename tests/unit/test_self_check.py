@@ -10,6 +10,7 @@ import pytest
 from incidents import self_check
 from incidents.errors import InvalidIndexError, InvalidModelError
 from incidents.http.routes import script_names
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.store import current as store
 
@@ -21,10 +22,11 @@ def model(
 ) -> Path:  # fmt: skip
     folder = tmp_path / "model"
     shutil.copytree(tiny_folder, folder)
-    tiny_index.save(folder / "incident_cls.pt")
-    for module in (self_check, store):  # the scripts stay those of the checkout
-        monkeypatch.setattr(module, "IMAGE_WEIGHTS", folder / "model.safetensors")
-        monkeypatch.setattr(module, "IMAGE_INDEX", folder / "incident_cls.pt")
+    save_index(tiny_index, folder / "incident_cls.pt")
+    for script in script_names():
+        (tmp_path / f"{script}.py").touch()  # what is imported by that name is the checkout's
+    for module in (self_check, store):
+        monkeypatch.setattr(module, "IMAGE_FOLDER", tmp_path)
     configure()
     return folder
 

@@ -14,10 +14,12 @@ import torch
 import similar
 from incidents.cpus import available_cpus
 from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
-from incidents.settings import IMAGE_FOLDER, Settings
-from incidents.store import current as store
+from incidents.settings import Settings
+from incidents.store import current as current_module
+from incidents.store.current import IMAGE_FOLDER, current
 
 
 def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
@@ -25,12 +27,8 @@ def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
         model_path=None,
         index_path=None,
         cache_folder=None,
-        model_dir="model",
-        model_filename="model.safetensors",
-        incidents_filename="incident_cls.pt",
         hf_model_uri="allenai/longformer-base-4096",
         index_bucket=None,
-        index_key="incident_cls.pt",
         index_refresh_seconds=300,
         encoder_threads=available_cpus({}),
         max_text_characters=200_000,
@@ -44,12 +42,8 @@ def test_settings_are_read_from_the_environment() -> None:
         "MODEL_PATH": "/a/model",
         "INDEX_PATH": "/an/index.pt",
         "TRANSFORMERS_CACHE": "/a/cache",
-        "MODEL_DIR": "other",
-        "MODEL_FILENAME": "weights.safetensors",
-        "INCIDENTS_FILENAME": "other.pt",
         "HF_MODEL_URI": "someone/model",
         "INDEX_BUCKET": "a-bucket",
-        "INDEX_KEY": "a/key",
         "INDEX_REFRESH_SECONDS": "60",
         "ENCODER_THREADS": "3",
         "MAX_TEXT_CHARACTERS": "7",
@@ -59,12 +53,8 @@ def test_settings_are_read_from_the_environment() -> None:
         model_path=Path("/a/model"),
         index_path=Path("/an/index.pt"),
         cache_folder=Path("/a/cache"),
-        model_dir="other",
-        model_filename="weights.safetensors",
-        incidents_filename="other.pt",
         hf_model_uri="someone/model",
         index_bucket="a-bucket",
-        index_key="a/key",
         index_refresh_seconds=60,
         encoder_threads=3,
         max_text_characters=7,
@@ -75,7 +65,7 @@ def test_settings_are_read_from_the_environment() -> None:
 
 @pytest.mark.parametrize("key", ["INDEX_REFRESH_SECONDS", "MAX_TEXT_CHARACTERS", "MAX_BODY_BYTES", "ENCODER_THREADS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "٣", "9" * 5000])
-def test_a_number_that_is_none_is_named(key: str, value: str) -> None:
+def test_an_invalid_number_is_named(key: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{key} to be a positive whole number below a billion, got '{value}'"):
         Settings.from_mapping({key: value})
 
@@ -115,7 +105,7 @@ def test_the_number_of_threads_is_that_of_the_setting(
     used: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", used.append)
     configure(MODEL_PATH=tiny_folder, ENCODER_THREADS="7")
-    store.encoder()
+    current().encoder()
     assert used == [7]
 
 
@@ -127,53 +117,53 @@ def test_model_and_index_are_found_on_the_cache(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
+    monkeypatch.setattr(current_module, "IMAGE_FOLDER", tmp_path / "image")
     shutil.copytree(tiny_folder, tmp_path / "model" / "some" / "tiny")
-    tiny_index.save(tmp_path / "model" / "found.pt")
-    configure(TRANSFORMERS_CACHE=tmp_path, HF_MODEL_URI="some/tiny", INCIDENTS_FILENAME="found.pt")
-    assert store.encoder().fingerprint == tiny_encoder.fingerprint
-    assert len(store.index(built_with=store.encoder())) == 4
-    assert store.encoder() is store.encoder()
-    assert store.index() is store.index()
+    save_index(tiny_index, tmp_path / "model" / "incident_cls.pt")
+    configure(TRANSFORMERS_CACHE=tmp_path, HF_MODEL_URI="some/tiny")
+    assert current().encoder().fingerprint == tiny_encoder.fingerprint
+    assert len(current().index(built_with=current().encoder())) == 4
+    assert current().encoder() is current().encoder()
+    assert current().index() is current().index()
 
 
 def test_what_is_on_neither_cache_nor_image_is_named(
     configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
+    monkeypatch.setattr(current_module, "IMAGE_FOLDER", tmp_path / "image")
     configure(TRANSFORMERS_CACHE=tmp_path, HF_MODEL_URI="no/model")
     with pytest.raises(InvalidModelError, match=r"model/model\.safetensors: missing; expected the weights"):
-        store.encoder()
+        current().encoder()
     with pytest.raises(InvalidIndexError, match=r"model/incident_cls\.pt: missing"):
-        store.index()
+        current().index()
 
 
 def test_the_images_model_and_the_caches_index_come_first(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path / "image")
+    monkeypatch.setattr(current_module, "IMAGE_FOLDER", tmp_path / "image")
     for place, model in (("cache", "model/tiny"), ("image", "model")):
         shutil.copytree(tiny_folder, tmp_path / place / model)
         (tmp_path / place / model / "manifest.json").write_text(f'{{"name": "{place}"}}')
-        dataclasses.replace(tiny_index, source=place).save(tmp_path / place / "model" / "incident_cls.pt")
+        save_index(dataclasses.replace(tiny_index, source=place), tmp_path / place / "model" / "incident_cls.pt")
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", HF_MODEL_URI="tiny")
-    assert (store.encoder().name, store.index().source) == ("image", "cache")
+    assert (current().encoder().name, current().index().source) == ("image", "cache")
 
     (tmp_path / "image" / "model" / "model.safetensors").unlink()
     (tmp_path / "cache" / "model" / "incident_cls.pt").unlink()
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", HF_MODEL_URI="tiny")
-    assert (store.encoder().name, store.index().source) == ("cache", "image")
+    assert (current().encoder().name, current().index().source) == ("cache", "image")
 
 
-@pytest.mark.parametrize("setting", ["MODEL_DIR", "MODEL_FILENAME", "INCIDENTS_FILENAME"])
-def test_whatever_the_settings_say_the_image_answers_from_where_make_put_it(
+@pytest.mark.parametrize("setting", ["MODEL_DIR", "MODEL_FILENAME", "INCIDENTS_FILENAME", "INDEX_KEY"])
+def test_variables_of_the_original_service_change_no_file_name(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, setting: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "IMAGE_FOLDER", tmp_path)
+    monkeypatch.setattr(current_module, "IMAGE_FOLDER", tmp_path)
     shutil.copytree(tiny_folder, tmp_path / "model")
-    tiny_index.save(tmp_path / "model" / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "model" / "incident_cls.pt")
     configure(TRANSFORMERS_CACHE=tmp_path / "cache", **{setting: "other"})
     answer = similar.handler({"text": "w5"}, None)
     assert answer["statusCode"] == 200, answer
@@ -183,9 +173,9 @@ def test_the_index_is_looked_for_in_the_model_folder_that_is_named(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
     shutil.copytree(tiny_folder, tmp_path / "mine")
-    tiny_index.save(tmp_path / "mine" / "incident_cls.pt")
+    save_index(tiny_index, tmp_path / "mine" / "incident_cls.pt")
     configure(MODEL_PATH=tmp_path / "mine")
-    assert len(store.index(built_with=store.encoder())) == 4
+    assert len(current().index(built_with=current().encoder())) == 4
 
 
 def test_a_handler_loads_nothing_at_import_and_answers_without_transformers_and_numpy(
@@ -195,13 +185,11 @@ def test_a_handler_loads_nothing_at_import_and_answers_without_transformers_and_
 import sys
 sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
 import similar
-from incidents.store import current as store
 assert "tokenizers" not in sys.modules
-assert store.encoder.cache_info().currsize == 0
 answer = similar.handler({"text": "w5"}, None)
 assert answer["statusCode"] == 200, answer
 """
-    tiny_index.save(tmp_path / "index.pt")
+    save_index(tiny_index, tmp_path / "index.pt")
     environment = {"PYTHONPATH": IMAGE_FOLDER, "MODEL_PATH": tiny_folder, "INDEX_PATH": tmp_path / "index.pt"}
     command = [sys.executable, "-W", "error::UserWarning", "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -12,8 +12,9 @@ from transformers import PreTrainedModel
 
 import incidents.model.transformer
 import incidents.onednn
-from incidents.model.config import read_config, read_weights
+from incidents.model.config import read_config
 from incidents.model.transformer import ATTENTION_BLOCK_TOKENS, Transformer
+from incidents.model.weights import read_weights
 from support.tiny import N_TOKENS, make_model
 
 TOLERANCE = 1e-5

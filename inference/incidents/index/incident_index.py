@@ -1,28 +1,16 @@
-"""`incident_cls.pt`: the mean vectors of known incidents, and their ranking by cosine similarity."""
+"""The mean vectors of known incidents, and their ranking by cosine similarity."""
 
-import fcntl
-import glob
-import hashlib
 import heapq
-import io
-import os
-import tempfile
-import zipfile
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from incidents.errors import InvalidIndexError, InvalidInputError
+from incidents.errors import InvalidInputError
 from incidents.measurements import timed
 from incidents.onednn import matrix_vector
-
-FORMAT_VERSION: Final = 1
-UNFINISHED_SUFFIX: Final = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -43,6 +31,14 @@ class EncoderInfo:
     fingerprint: str
     width: int
     token_limit: int
+
+
+def is_foreign(fingerprint: str | None, expected: str | None) -> bool:
+    """Whether vectors of the encoder with `fingerprint` must not be compared with those of the `expected` encoder.
+
+    None is an encoder that is not known: nothing speaks against it.
+    """
+    return None not in (fingerprint, expected) and fingerprint != expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +89,15 @@ class IncidentIndex:
     def age_seconds(self) -> int:
         """Whole seconds since the index was built; 0 for one that says it was built later than now."""
         return max(0, int((datetime.now(UTC) - datetime.fromisoformat(self.built_at)).total_seconds()))
+
+    def summary(self) -> dict[str, Any]:
+        """What an answer says of the index that it comes from, as JSON."""
+        return {
+            "incidents": len(self),
+            "built_at": self.built_at,
+            "encoder": self.encoder.name,
+            "version": self.version,
+        }
 
     def query(self, numbers: list[float]) -> Tensor:
         """A vector to rank by, of numbers that came from outside. Shape: (width,), float64.
@@ -148,78 +153,6 @@ class IncidentIndex:
         slices = (self.vectors[some].double() for some in torch.split(rows, 4096))
         cosines = [(rows * query).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1) for rows in slices]
         return torch.cat(cosines).clamp(-1.0, 1.0)
-
-    def save(self, path: Path) -> None:
-        """Write the index so that `path` holds either what it held before or the whole new file.
-
-        Raises:
-            OSError: the folder cannot be written, or the disk is full; `path` is as it was.
-        """
-        content = {column.name: getattr(self, column.name) for column in fields(self) if column.init}
-        del content["version"]
-        content |= {"format_version": FORMAT_VERSION, "encoder": asdict(self.encoder)}
-        # Into memory first: writing straight to a full disk, torch.save raises a RuntimeError that says nothing of it.
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        _remove_leftovers(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED_SUFFIX)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _lock(file)
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide it from the user a container runs as
-                Path(temporary).replace(path)  # while it is locked, or another save might take it for a leftover
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; nothing in the file is run.
-
-        Raises:
-            InvalidIndexError: the file is missing, damaged, foreign, or of another format version.
-        """
-        if not path.is_file():
-            raise InvalidIndexError(path, "missing; expected an index of known incidents")
-        try:
-            file = path.read_bytes()  # once, as it may be replaced meanwhile
-            with zipfile.ZipFile(io.BytesIO(file)) as archive:
-                if archive.testzip() is not None:  # torch.load does not look at the checksums
-                    raise zipfile.BadZipFile("a checksum is wrong")
-            digest = hashlib.sha256(file).hexdigest()
-            content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
-        except Exception as error:  # damaged content can make the unpickler raise anything
-            raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
-        if not isinstance(content, dict) or "format_version" not in content:
-            raise InvalidIndexError(path, f"expected a dict with a format_version, got {type(content).__name__}")
-        version = content.pop("format_version")
-        if type(version) is not int or version != FORMAT_VERSION:
-            raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it anew")
-        try:
-            return cls(**content | {"encoder": EncoderInfo(**content["encoder"])}, version=digest[:12])
-        except Exception as error:  # so can tensors of an unknown kind
-            raise InvalidIndexError(path, f"of another kind: {error}") from error
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove what saves left behind that were killed; each finds a name of its own, so several can be under way."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED_SUFFIX}"):
-        # Whatever is in the way, such as another user's: what is to be saved can be saved all the same.
-        with suppress(OSError), leftover.open("rb") as file:
-            if leftover.stat().st_size > 0 and _lock(file):  # an empty one may be about to be locked
-                leftover.unlink()
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Whether the file could be locked: the system takes a lock back from a process that is killed."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody else holds it, or the file system has no locks; then nothing is removed
-        return False
-    return True
 
 
 def _check(expected: str, holds: bool) -> None:

@@ -1,4 +1,4 @@
-"""Read a Hugging Face model folder: what there is to compute, and the weights to do it with.
+"""Read the configuration of a Hugging Face model folder: what there is to compute.
 
 The layout is that of `transformers` (config.json, model.safetensors) with the files that sentence-transformers adds
 where a model is pooled or cut in its own way (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
-
 from incidents.errors import InvalidModelError
 
 MODEL_TYPES = ("bert", "roberta", "longformer")
 CONFIG_FILENAMES = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
 """What is read besides the tokenizer and the weights; only the first has to be there, but each changes the vectors."""
-WEIGHT_TYPES = ("F32", "F64", "F16", "BF16")
 MIN_TOKENS = 3
 """The special tokens around a text and one of the text."""
 
@@ -97,66 +92,6 @@ def read_config(folder: Path) -> ModelConfig:
         normalized=normalized,
         token_limit=_read_token_limit(folder, usable_positions),
     )
-
-
-def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
-    """Map the weights of a model folder into memory; float32 ones are not read before they are used.
-
-    Tensor names are those of `transformers` without the prefix that some checkpoints put before them ("bert.").
-    Tensors the encoder has no use for, such as a pooler, are left in the file.
-
-    Raises:
-        InvalidModelError: the file is missing or damaged, or a tensor is missing or of another shape or type.
-    """
-    if not path.is_file():
-        raise InvalidModelError(path, "missing; expected the model's weights as safetensors")
-    weights = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            stored = set(file.keys())
-            prefix = f"{config.model_type}."
-            if not any(name.startswith(prefix) for name in stored):
-                prefix = ""
-            if any(name.startswith(f"{prefix}encoder.layer.{config.n_layers}.") for name in stored):
-                raise InvalidModelError(path, f"expected the {config.n_layers} layers of config.json, got more")
-            for name, shape in _weight_shapes(config).items():
-                if prefix + name not in stored:
-                    raise InvalidModelError(path, f"lacks the tensor {name} of shape {shape}")
-                header = file.get_slice(prefix + name)
-                if (found := tuple(header.get_shape())) != shape:
-                    raise InvalidModelError(path, f"expected {name} to have shape {shape}, got {found}")
-                if (dtype := header.get_dtype()) not in WEIGHT_TYPES:
-                    raise InvalidModelError(path, f"expected {name} to be of {', '.join(WEIGHT_TYPES)}, got {dtype}")
-                weights[name] = file.get_tensor(prefix + name).to(torch.float32)
-    except (SafetensorError, OSError) as error:
-        raise InvalidModelError(path, "damaged or unreadable, expected a safetensors file") from error
-    return weights
-
-
-def _weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    width, intermediate_width = config.width, config.intermediate_width
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (config.vocab_size, width),
-        "embeddings.position_embeddings.weight": (config.n_positions, width),
-        "embeddings.token_type_embeddings.weight": (config.n_token_types, width),
-        "embeddings.LayerNorm.weight": (width,),
-        "embeddings.LayerNorm.bias": (width,),
-    }
-    for layer in range(config.n_layers):
-        for name, outputs, inputs in (
-            ("attention.self.query", width, width),
-            ("attention.self.key", width, width),
-            ("attention.self.value", width, width),
-            ("attention.output.dense", width, width),
-            ("intermediate.dense", intermediate_width, width),
-            ("output.dense", width, intermediate_width),
-        ):
-            shapes[f"encoder.layer.{layer}.{name}.weight"] = (outputs, inputs)
-            shapes[f"encoder.layer.{layer}.{name}.bias"] = (outputs,)
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes[f"encoder.layer.{layer}.{name}.weight"] = (width,)
-            shapes[f"encoder.layer.{layer}.{name}.bias"] = (width,)
-    return shapes
 
 
 def _reach(path: Path, config: dict[str, Any], n_layers: int, n_positions: int) -> tuple[int, ...]:

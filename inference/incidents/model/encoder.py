@@ -16,10 +16,12 @@ from torch.nn import functional as F
 
 from incidents.errors import InvalidInputError, InvalidModelError
 from incidents.measurements import note, timed
-from incidents.model.config import MIN_TOKENS, ModelConfig, read_config, read_weights
+from incidents.model.config import MIN_TOKENS, ModelConfig, read_config
 from incidents.model.manifest import read_provenance
 from incidents.model.text import PREPARATION, prepare
 from incidents.model.transformer import Transformer
+from incidents.model.weights import read_weights
+from incidents.names import WEIGHTS_FILENAME
 
 BATCH_TOKENS = 4096
 """Most tokens computed at once by `encode_batch`: more gains no speed and costs memory in proportion."""
@@ -52,8 +54,8 @@ class Encoder:
     is given no global_attention_mask.
     """
 
-    def __init__(self, folder: Path, weights_filename: str, device: str) -> None:
-        self._weights_path = folder / weights_filename
+    def __init__(self, folder: Path, device: str) -> None:
+        self._weights_path = folder / WEIGHTS_FILENAME
         self._config = read_config(folder)
         self._tokenizer_path = folder / "tokenizer.json"
         self._tokenizer, self._tokenizer_digest = _read_tokenizer(self._tokenizer_path, self._config)
@@ -67,13 +69,13 @@ class Encoder:
         self.token_limit = self._config.token_limit
 
     @classmethod
-    def load(cls, folder: Path, weights_filename: str = "model.safetensors", device: str = "cpu") -> Self:
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
         """Load a Hugging Face model folder: config.json, tokenizer.json and the weights, to compute on a torch device.
 
         Raises:
             InvalidModelError: a file is missing, damaged or of a kind that is not known.
         """
-        return cls(folder, weights_filename, device)
+        return cls(folder, device)
 
     def encode(self, text: str) -> Embedding:
         """Embed one text; one that was embedded not long ago is not computed again.

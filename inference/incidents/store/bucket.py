@@ -19,8 +19,10 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.file import load_index
+from incidents.index.incident_index import IncidentIndex, is_foreign
 from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_files
+from incidents.names import INDEX_FILENAME, WEIGHTS_FILENAME
 
 CONNECT_TIMEOUT_SECONDS: Final = 1
 READ_TIMEOUT_SECONDS: Final = 5
@@ -49,9 +51,7 @@ class Bucket:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def fetch_index(
-        self, key: str, target: Path, etag: str | None, version: str, fingerprint: str | None
-    ) -> FetchedIndex | None:
+    def fetch_index(self, target: Path, etag: str | None, version: str, fingerprint: str | None) -> FetchedIndex | None:
         """Bring `target` up to the published index; None if that still has this ETag, or if nothing is published.
 
         `version` is that of the index in service, which is not loaded again, and `fingerprint` that of the encoder
@@ -62,13 +62,13 @@ class Bucket:
             botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: S3 could not be asked.
             OSError: the cache cannot be written.
         """
-        head = self._head(key, etag)
+        head = self._head(INDEX_FILENAME, etag)
         if head is None:
             return None
         sha256 = head["Metadata"].get(SHA256_KEY, "")
         if not sha256:
             raise InvalidIndexError(target, f"the published one has no {SHA256_KEY} in its metadata; publish it anew")
-        if fingerprint not in (None, head["Metadata"].get(FINGERPRINT_KEY, fingerprint)):
+        if is_foreign(head["Metadata"].get(FINGERPRINT_KEY), fingerprint):
             raise InvalidIndexError(target, "the published one is of another encoder; publish one of this")
         if version and sha256.startswith(version):
             return FetchedIndex(head["ETag"], None)
@@ -79,7 +79,9 @@ class Bucket:
             if not _holds(target, sha256):
                 with _temporary_folder(target) as folder:
                     file = folder / target.name
-                    self._download(key, file, **{name: head[name] for name in ("VersionId",) if name in head})
+                    self._download(
+                        INDEX_FILENAME, file, **{name: head[name] for name in ("VersionId",) if name in head}
+                    )
                     if file_sha256(file) != sha256:
                         problem = "the published one is not what its checksum says; publish it anew"
                         raise InvalidIndexError(target, problem)
@@ -88,29 +90,29 @@ class Bucket:
                 return FetchedIndex(head["ETag"], index)
         return FetchedIndex(head["ETag"], _load(target, fingerprint))
 
-    def fetch_model(self, prefix: str, target: Path, weights_filename: str) -> None:
+    def fetch_model(self, prefix: str, target: Path) -> None:
         """Bring a published model folder to `target`, if its weights are not there yet.
 
         Raises:
             InvalidModelError: it could not be fetched, or what is published is not what its manifest says.
         """
-        weights = target / weights_filename
+        weights = target / WEIGHTS_FILENAME
         try:
             target.mkdir(parents=True, exist_ok=True)
             with _only_one(weights), _temporary_folder(weights) as folder:
                 if not weights.is_file():
-                    self._fetch_model(prefix, target, weights_filename, folder)
+                    self._fetch_model(prefix, target, folder)
         except InvalidModelError:
             raise
         except Exception as error:  # whatever S3's client or the file system raise
             raise InvalidModelError(weights, f"missing, and could not be fetched: {explain(error)}") from error
 
-    def _fetch_model(self, prefix: str, target: Path, weights_filename: str, folder: Path) -> None:
+    def _fetch_model(self, prefix: str, target: Path, folder: Path) -> None:
         manifest = target / MANIFEST_FILENAME
         self._download(f"{prefix}/{MANIFEST_FILENAME}", folder / MANIFEST_FILENAME)
         files = read_files(folder)
-        if weights_filename not in files:
-            raise InvalidModelError(manifest, f"expected {weights_filename} among the files it lists")
+        if WEIGHTS_FILENAME not in files:
+            raise InvalidModelError(manifest, f"expected {WEIGHTS_FILENAME} among the files it lists")
         for name, sha256 in files.items():
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise InvalidModelError(manifest, "expected files inside the folder, got another path")
@@ -118,7 +120,7 @@ class Bucket:
             if file_sha256(folder / name) != sha256:
                 raise InvalidModelError(target / name, "the published one is not what the manifest says")
         # The weights last: whoever finds them takes the folder to be complete.
-        for name in sorted([*files, MANIFEST_FILENAME], key=lambda name: name == weights_filename):
+        for name in sorted([*files, MANIFEST_FILENAME], key=lambda name: name == WEIGHTS_FILENAME):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).replace(target / name)
 
@@ -161,8 +163,8 @@ def explain(error: Exception) -> str:
 
 
 def _load(file: Path, fingerprint: str | None) -> IncidentIndex:
-    index = IncidentIndex.load(file)
-    if fingerprint not in (None, index.encoder.fingerprint):
+    index = load_index(file)
+    if is_foreign(index.encoder.fingerprint, fingerprint):
         raise InvalidIndexError(file, "the published one is of another encoder; publish one of this")
     return index
 

@@ -1,128 +1,138 @@
-"""Find the model and the index, and keep them loaded between the requests of a process, the index up to date."""
+"""What this process has loaded: the encoder, and the index in service."""
 
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
-from incidents import SERVICE, memory
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.incident_index import IncidentIndex, is_foreign
 from incidents.measurements import note, timed
 from incidents.model.manifest import read_fingerprint
-from incidents.settings import IMAGE_FOLDER, IMAGE_INDEX, IMAGE_WEIGHTS, settings
+from incidents.names import INDEX_FILENAME, MODEL_DIR, SERVICE, WEIGHTS_FILENAME
+from incidents.settings import Settings, settings
 from incidents.store.bucket import Bucket
 from incidents.store.keeper import IndexKeeper
 
 if TYPE_CHECKING:
     from incidents.model.encoder import Encoder
 
+IMAGE_FOLDER: Final = Path(__file__).resolve().parents[2]
+"""Where the Lambda scripts are: /function in the image, inference/ in a checkout. `make image` puts a model there."""
+
+
+class Store:
+    """Model and index, each loaded when a request first needs it, the index replaced when a newer one is published."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._model_folders = _model_folders(settings)
+        self._index_files = _index_files(settings)
+        self._published_model = f"models/{settings.hf_model_uri}"
+        # A path that is set is used as it is, and never replaced by what is published.
+        fixed = settings.model_path is not None or settings.index_path is not None
+        self._bucket = None if fixed or settings.index_bucket is None else Bucket(settings.index_bucket)
+        self._keeper = IndexKeeper(self._index_files, self._bucket, settings.index_refresh_seconds)
+        self._encoder: Encoder | None = None
+        torch.set_num_threads(settings.encoder_threads)
+
+    def encoder(self) -> "Encoder":
+        """The encoder; if loading it fails, the next request tries again.
+
+        Raises:
+            InvalidModelError: there is no usable model folder.
+        """
+        if self._encoder is None:
+            from incidents.model.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
+
+            folder = self._find_model()
+            with timed("load_model_ms"):
+                self._encoder = Encoder.load(folder)
+        return self._encoder
+
+    def index(self, built_with: "Encoder | None" = None) -> IncidentIndex:
+        """The index in service; with `built_with`, only if that encoder built it.
+
+        Raises:
+            InvalidIndexError: there is no usable index, or another encoder built it.
+        """
+        found = self._keeper.index(self._fingerprint())
+        note("index_version", found.version)
+        note("index_age_seconds", found.age_seconds)
+        if built_with is not None and is_foreign(found.encoder.fingerprint, built_with.fingerprint):
+            raise InvalidIndexError(
+                self._index_files[-1],
+                f"expected an index built with {built_with.name} {built_with.revision} "
+                f"({built_with.fingerprint[:12]}), got one built with {found.encoder.name} {found.encoder.revision} "
+                f"({found.encoder.fingerprint[:12]})",
+            )
+        return found
+
+    def start_refresh(self) -> None:
+        """Look for a newer index if one is due, in the background, while the caller does other work before `index`."""
+        self._keeper.start_refresh(self._fingerprint())
+
+    @property
+    def refresh_problem(self) -> str | None:
+        """Why the last look for a newer index failed; None if it did not."""
+        return self._keeper.problem
+
+    def _fingerprint(self) -> str | None:
+        """The loaded encoder's fingerprint; before loading, the manifest's, or None."""
+        if self._encoder is not None:
+            return self._encoder.fingerprint
+        folder = next((folder for folder in self._model_folders if (folder / WEIGHTS_FILENAME).is_file()), None)
+        return None if folder is None else read_fingerprint(folder)
+
+    def _find_model(self) -> Path:
+        """The first folder with weights; if there is none, the last one, after the published model was fetched to it.
+
+        Raises:
+            InvalidModelError: there is none, and none can be fetched.
+        """
+        for folder in self._model_folders:
+            if (folder / WEIGHTS_FILENAME).is_file():
+                return folder
+        target = self._model_folders[-1]
+        if self._bucket is None:
+            raise InvalidModelError(target / WEIGHTS_FILENAME, "missing; expected the weights of a model")
+        with timed("fetch_model_ms"):
+            self._bucket.fetch_model(self._published_model, target)
+        return target
+
 
 @cache
-def encoder() -> "Encoder":
-    """The encoder, loaded when a text first asks for it; a failure is not kept, so the next request tries again.
+def current() -> Store:
+    """What this process has loaded. `current.cache_clear()` makes the next call start over."""
+    return Store(settings())
 
-    Raises:
-        InvalidModelError: there is no usable model folder.
+
+def _model_folders(settings: Settings) -> list[Path]:
+    """Where a model may be, best first: the image's, then the cached one, under its name on the hub.
+
+    Another name is another folder, so functions that still run the old model keep it.
     """
-    torch.set_num_threads(settings().encoder_threads)
-    memory.keep_freed()
-    from incidents.model.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
-
-    weights = _weights()
-    with timed("load_model_ms"):
-        return Encoder.load(weights.parent, weights.name)
+    if settings.model_path is not None:
+        return [settings.model_path]
+    cached = _cache_folder(settings)
+    image = IMAGE_FOLDER / MODEL_DIR
+    return [image] if cached is None else [image, cached / settings.hf_model_uri]
 
 
-def index(built_with: "Encoder | None" = None) -> IncidentIndex:
-    """The index; for the vectors of an encoder, only if it was built with the very same one.
-
-    Raises:
-        InvalidIndexError: there is no usable index, or it was built with another encoder.
-    """
-    torch.set_num_threads(settings().encoder_threads)
-    found = _keeper().index(_fingerprint())
-    note("index_version", found.version)
-    note("index_age_seconds", found.age_seconds)
-    if built_with is not None and found.encoder.fingerprint != built_with.fingerprint:
-        raise InvalidIndexError(
-            _index_files()[-1],
-            f"expected an index built with {built_with.name} {built_with.revision} ({built_with.fingerprint[:12]}), "
-            f"got one built with {found.encoder.name} {found.encoder.revision} ({found.encoder.fingerprint[:12]})",
-        )
-    return found
+def _index_files(settings: Settings) -> list[Path]:
+    """Where an index may be, best first: one that was published and cached is newer than the image's."""
+    if settings.index_path is not None:
+        return [settings.index_path]
+    if settings.model_path is not None:
+        return [settings.model_path / INDEX_FILENAME]
+    cached = _cache_folder(settings)
+    image = IMAGE_FOLDER / MODEL_DIR / INDEX_FILENAME
+    return [image] if cached is None else [cached / INDEX_FILENAME, image]
 
 
-def start_refresh() -> None:
-    """Begin to look for a newer index, if it is time to, while something else is done before `index` is needed."""
-    _keeper().start_refresh(_fingerprint())
-
-
-def refresh_problem() -> str | None:
-    """Why the index could not be brought up to date when that was last tried, if it could not."""
-    return _keeper().problem
-
-
-def _fingerprint() -> str | None:
-    """The encoder's fingerprint; as long as it is not loaded, what its manifest says, if there is one."""
-    if encoder.cache_info().currsize:
-        return encoder().fingerprint
-    weights = next((file for file in _weights_files() if file.is_file()), None)
-    return read_fingerprint(weights.parent) if weights is not None else None
-
-
-@cache
-def _keeper() -> IndexKeeper:
-    return IndexKeeper(_index_files(), _bucket(), settings().index_key, settings().index_refresh_seconds)
-
-
-@cache
-def _bucket() -> Bucket | None:
-    """Where the newest index is published; what is named outright is used as it is."""
-    if settings().model_path or settings().index_path or not settings().index_bucket:
-        return None
-    return Bucket(str(settings().index_bucket))
-
-
-def _index_files() -> list[Path]:
-    """Where an index may be, the best first: what was published and cached is newer than what is in the image."""
-    if (path := settings().index_path) is not None:
-        return [path]
-    if (path := settings().model_path) is not None:
-        return [path / settings().incidents_filename]
-    image, cache_folder = IMAGE_FOLDER / IMAGE_INDEX, _cache_folder()
-    return [image] if cache_folder is None else [cache_folder / settings().incidents_filename, image]
-
-
-def _weights() -> Path:
-    """The weights in the folder that is named; else the image's, else the cache's, where they are fetched to."""
-    files = _weights_files()
-    for file in files:
-        if file.is_file():
-            return file
-    if (bucket := _bucket()) is None:
-        raise InvalidModelError(files[-1], "missing; expected the weights of a model")
-    with timed("fetch_model_ms"):
-        bucket.fetch_model(f"models/{settings().hf_model_uri}", files[-1].parent, files[-1].name)
-    return files[-1]
-
-
-def _weights_files() -> list[Path]:
-    """Where the weights of a model may be, the best first."""
-    if (path := settings().model_path) is not None:
-        return [path / settings().model_filename]
-    image, cache_folder = IMAGE_FOLDER / IMAGE_WEIGHTS, _cache_folder()
-    if cache_folder is None:
-        return [image]
-    # Under the model's name, so that another name is another model, and functions that run the old one keep it.
-    return [image, cache_folder / settings().hf_model_uri / settings().model_filename]
-
-
-def _cache_folder() -> Path | None:
-    """Where what was published is kept, if anything is."""
-    folder = settings().cache_folder
-    if folder is None and settings().index_bucket:  # an image cannot be written to
+def _cache_folder(settings: Settings) -> Path | None:
+    folder = settings.cache_folder
+    if folder is None and settings.index_bucket:  # an image is read-only, but for /tmp
         folder = Path(tempfile.gettempdir()) / SERVICE
-    return folder / settings().model_dir if folder is not None else None
+    return None if folder is None else folder / MODEL_DIR

@@ -1,4 +1,4 @@
-"""Keep one index in service: the newest that was published, or else the last good one."""
+"""Keep one index in service: the newest published one, or the last good one."""
 
 import logging
 from pathlib import Path
@@ -6,36 +6,36 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Final
 
-from incidents import SERVICE
 from incidents.errors import InvalidIndexError
-from incidents.index.incident_index import IncidentIndex
+from incidents.index.file import load_index
+from incidents.index.incident_index import IncidentIndex, is_foreign
 from incidents.measurements import note, timed
+from incidents.names import SERVICE
 from incidents.store.bucket import Bucket, explain
 
 PATIENCE_SECONDS: Final = 2.0
-"""Longest that requests wait for a newer index; what takes longer goes on while the old one answers."""
+"""Longest that requests wait for a newer index; a slower download continues while the old index answers."""
 
-# Below the logger that api sets up, so that it is written in the same form.
+# A child of the logger that `http.log` sets up, so that its lines have the same form.
 logger = logging.getLogger(f"{SERVICE}.index")
 
 
 class IndexKeeper:
     """The index in service, of the encoder that answers.
 
-    It is first found in `files`, the best first, and replaced in one step by what is published as `key` in `bucket`
-    (None: nothing is), which is looked for no more often than every `refresh_seconds` and kept in the first of `files`.
-    Whatever fails then leaves the last good index in service, and is in `problem` until it succeeds.
+    The first one comes from `files`, best first. Afterwards the keeper checks `bucket` for a newer index at most every
+    `refresh_seconds`, saves it as the first of `files` and swaps it in atomically; `bucket=None` disables this. A check
+    that fails leaves the last good index in service; `problem` says why it failed, until a check succeeds.
     """
 
-    def __init__(self, files: list[Path], bucket: Bucket | None, key: str, refresh_seconds: float) -> None:
+    def __init__(self, files: list[Path], bucket: Bucket | None, refresh_seconds: float) -> None:
         self.problem: str | None = None
         self._files = files
         self._bucket = bucket
-        self._key = key
         self._refresh_seconds = refresh_seconds
         self._lock = Lock()
-        # With the lock: the index in service, the ETag that is known not to be newer, the encoder's fingerprint, and
-        # what is known of the last look.
+        # Under the lock: the index in service, the ETag known not to be newer, the encoder's fingerprint, and the state
+        # of the last check.
         self._current: IncidentIndex | None = None
         self._etag: str | None = None
         self._fingerprint: str | None = None
@@ -44,7 +44,7 @@ class IndexKeeper:
         self._refresh: Thread | None = None
 
     def index(self, fingerprint: str | None) -> IncidentIndex:
-        """The best index there is: of the encoder with this fingerprint, if it is known and there is such an index.
+        """The index in service, preferring one built by the encoder with this fingerprint.
 
         Raises:
             InvalidIndexError: there is no usable index.
@@ -61,7 +61,7 @@ class IndexKeeper:
         return current
 
     def start_refresh(self, fingerprint: str | None) -> None:
-        """Begin to look for a newer index if it is time to; `index` waits for it, but not long."""
+        """Start a check for a newer index if one is due; `index` waits for it, but not long."""
         with self._lock:
             looking = self._refresh is not None and self._refresh.is_alive()
             if fingerprint not in (None, self._fingerprint):  # what was refused for another encoder may suit this one
@@ -91,8 +91,8 @@ class IndexKeeper:
             current = self._current
             version = "" if current is None or self._is_foreign(current) else current.version
         try:
-            fetched = bucket.fetch_index(self._key, self._files[0], etag, version, fingerprint)
-        except Exception as error:  # whatever it is, requests go on to be answered from the index there is
+            fetched = bucket.fetch_index(self._files[0], etag, version, fingerprint)
+        except Exception as error:  # whatever failed, requests are still answered from the last good index
             self.problem = explain(error)
             with self._lock:
                 self._failures += 1
@@ -109,24 +109,24 @@ class IndexKeeper:
             logger.info("index %s is in service", fetched.index.version)
 
     def _is_foreign(self, index: IncidentIndex) -> bool:
-        return self._fingerprint is not None and index.encoder.fingerprint != self._fingerprint
+        return is_foreign(index.encoder.fingerprint, self._fingerprint)
 
     def _find(self) -> IncidentIndex:
-        """The first usable file of the right encoder, or else the first usable one, so that an answer can name it.
+        """The first usable file of the right encoder; without one, the first usable file, so that an error can name it.
 
         Raises:
-            InvalidIndexError: there is none.
+            InvalidIndexError: no file is usable.
         """
         foreign: list[IncidentIndex] = []
         problems: list[InvalidIndexError] = []
         for file in self._files:
             try:
                 with timed("load_index_ms"):
-                    index = IncidentIndex.load(file)
+                    index = load_index(file)
             except InvalidIndexError as error:
                 problems.append(error)
                 if file.exists() and file != self._files[-1]:
-                    logger.warning("an index was passed over: %s", error, extra={"path": str(error.path)})
+                    logger.warning("an index was skipped: %s", error, extra={"path": str(error.path)})
                 continue
             if not self._is_foreign(index):
                 return index
