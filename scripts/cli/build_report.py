@@ -1,88 +1,54 @@
-"""What `build_index` shows: progress while it works, then what it did."""
+"""What `build_index` prints: as JSON for machines, as tables for people."""
 
 import dataclasses
-import json
+import json as json_module
+import os
+import sqlite3
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Final
 
+import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from incidents.index.incident_index import IncidentIndex
+from incidents.errors import InvalidFileError
+from scripts.cli.console import LISTED, answer_console, error_console, print_list
 from scripts.indexing.diff import IndexDiff
-from scripts.indexing.embedding import PendingTexts
-from scripts.indexing.incident_vectors import LeftOut
+from scripts.indexing.jobs import Outcome
+from scripts.indexing.vector_cache import UnusableCacheError
 
-LISTED: Final = 20
-"""At most, of a list on the screen; --json has all."""
-PIPED_COLUMNS: Final = 120
-"""Width of what is printed where there is no terminal to fit it to."""
+EXIT_STATUS: Final = """\
+Exit status:
+  0    the index is written, or the checked one is valid
+  1    nothing was written: the source, the model, the cache or an index is unusable, or the disk is full
+  2    the arguments are wrong
+  3    the index is written, or valid, but the report could not be printed
+  130  stopped with Ctrl-C; vectors computed so far are kept
+"""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """An index that was built or checked, and what there is to say about it.
+def run_and_report(job: Callable[[], Outcome], *, json: bool, failed: str) -> None:
+    """Run a job and print its outcome; `failed` begins the message if it fails.
 
-    Of the reports in the index, `new` were embedded now, and `truncated` are longer than what the encoder reads; None
-    where nothing was embedded. `pruned` counts vectors that left the cache.
+    Raises:
+        typer.Exit: with status 1 if the job failed, 3 if only printing failed, 130 after Ctrl-C.
     """
-
-    path: Path
-    index: IncidentIndex
-    notes: list[str]
-    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
-    new: int | None = None
-    truncated: int | None = None
-    pruned: int = 0
-    seconds: float = 0.0
-    diff: IndexDiff | None = None
-
-    @property
-    def reports(self) -> int:
-        """Reports in the index."""
-        return int(self.index.report_counts.sum())
-
-    @property
-    def reused(self) -> int | None:
-        """Reports whose vector was known, or is that of another report with the same text."""
-        return None if self.new is None else self.reports - self.new
-
-
-@contextmanager
-def reading_progress(console: Console) -> Iterator[Callable[[], None]]:
-    """A count of incidents read, for who is watching."""
-    columns = (SpinnerColumn(), TextColumn("reading incidents: {task.completed}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda: progress.advance(task)
-
-
-@contextmanager
-def embedding_progress(console: Console, pending: PendingTexts) -> Iterator[Callable[[Sequence[str], int], None]]:
-    """A bar of characters, which time is more proportional to than to reports; with reports and tokens per second."""
-    columns = (
-        TextColumn("embedding"),
-        BarColumn(),
-        TextColumn("{task.fields[texts]} of " + f"{pending.n_texts} reports"),
-        TextColumn("{task.fields[speed]} tokens/s"),
-        TimeRemainingColumn(),
-    )
-    started, texts, tokens = time.monotonic(), 0, 0
-    with Progress(*columns, console=console, disable=pending.n_texts == 0) as progress:
-        task = progress.add_task("", total=pending.n_characters, texts=0, speed=0)
-
-        def advance(batch: Sequence[str], n_tokens: int) -> None:
-            nonlocal texts, tokens
-            texts, tokens = texts + len(batch), tokens + n_tokens
-            speed = round(tokens / (time.monotonic() - started))
-            progress.update(task, advance=sum(map(len, batch)), texts=texts, speed=f"{speed:,}")
-
-        yield advance
+    console = error_console()
+    try:
+        outcome = job()
+    except (InvalidFileError, UnusableCacheError, OSError, sqlite3.Error, ValueError) as error:
+        console.print(f"{failed}: {error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("Stopped: no index written; the same command resumes")
+        raise typer.Exit(130) from None
+    try:
+        print(as_json(outcome) if json else as_tables(outcome), flush=True)
+    except (OSError, UnicodeError) as error:  # a full disk, a closed pipe, a terminal without such characters
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing it at exit would fail again
+        console.print(f"{outcome.path} is valid, but the report could not be printed: {error}")
+        raise typer.Exit(3) from None
 
 
 def as_json(outcome: Outcome) -> str:
@@ -95,7 +61,7 @@ def as_json(outcome: Outcome) -> str:
         "new": outcome.new,
         "reused": outcome.reused,
         "truncated": outcome.truncated,
-        "skipped": [dataclasses.asdict(left_out) for left_out in outcome.left_out],
+        "skipped": [dataclasses.asdict(skipped) for skipped in outcome.skipped],
         "pruned": outcome.pruned,
         "seconds": round(outcome.seconds, 3),
         "source": index.source,
@@ -104,14 +70,12 @@ def as_json(outcome: Outcome) -> str:
         "notes": outcome.notes,
         "diff": dataclasses.asdict(outcome.diff) if outcome.diff else None,
     }
-    return json.dumps(answer, indent=2)
+    return json_module.dumps(answer, indent=2)
 
 
 def as_tables(outcome: Outcome) -> str:
-    """What a person wants to read, in the colours of standard output if that is a terminal."""
-    console = Console(
-        width=None if sys.stdout.isatty() else PIPED_COLUMNS, markup=False, emoji=False, highlight=False, soft_wrap=True
-    )
+    """The text for a person, in color if standard output is a terminal."""
+    console = answer_console()
     with console.capture() as captured:
         _print_tables(console, outcome)
     return captured.get().removesuffix("\n")
@@ -121,14 +85,11 @@ def _print_tables(console: Console, outcome: Outcome) -> None:
     index, encoder = outcome.index, outcome.index.encoder
     for note in outcome.notes:
         console.print(f"Note: {note}")
-    for left_out in outcome.left_out[:LISTED]:
-        console.print(f"Skipped {left_out}")
-    if (more := len(outcome.left_out) - LISTED) > 0:
-        console.print(f"Skipped {more} more; --json lists all")
+    print_list(console, [f"Skipped {skipped}" for skipped in outcome.skipped], "Skipped {} more; --json lists all")
     if outcome.diff:
         _print_diff(console, outcome.diff)
     table = Table("incidents", "reports", "new", "reused", "skipped", "truncated", box=None, pad_edge=False)
-    counts = (len(index), outcome.reports, outcome.new, outcome.reused, len(outcome.left_out), outcome.truncated)
+    counts = (len(index), outcome.reports, outcome.new, outcome.reused, len(outcome.skipped), outcome.truncated)
     table.add_row(*("" if count is None else f"{count:,}" for count in counts))
     console.print(table)
     console.print(f"{outcome.path}: {index.source}, {index.built_at}, vectors of {encoder.width} numbers")

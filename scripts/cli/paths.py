@@ -1,4 +1,4 @@
-"""Where things are in a checkout when a command does not say."""
+"""Where things are in a checkout if a command is not told otherwise."""
 
 from pathlib import Path
 from typing import Final
@@ -7,7 +7,8 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 SAMPLE: Final = REPOSITORY / "sample" / "incidents.jsonl"
 MODEL_FOLDER: Final = REPOSITORY / "models" / "minilm"
 OPENAPI: Final = REPOSITORY / "docs" / "openapi.json"
+BENCH_FOLDER: Final = REPOSITORY / "docs" / "bench"
 CACHE_FOLDER: Final = REPOSITORY / ".cache"
 VECTOR_CACHE: Final = CACHE_FOLDER / "vectors.sqlite"
-"""Of all models, by their encoder's fingerprint; not in a model's folder, as that gets deployed."""
+"""Of all models, by their encoder's fingerprint; not in a model's folder, which is deployed."""
 DOWNLOADS: Final = CACHE_FOLDER / "downloads"

@@ -14,17 +14,17 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 COLLECTION: Final = "nlp_locks"
 NAME: Final = "refresh"
 LEASE_SECONDS: Final = 60.0
-"""How long a lock holds that nobody extends, as after a kill; a living run extends it three times as often."""
+"""How long a lock holds that is not extended, as after a kill; a running job extends it three times as often."""
 
 
 class LockedError(Exception):
-    """Another run is writing to the database, or has taken the lock over."""
+    """Another run is writing to the database, or has taken over the lock."""
 
 
 class DatabaseLock:
-    """The lock, while it is held: a document that its holder goes on to change.
+    """A lock is a document that its holder keeps changing.
 
-    Whoever waits watches whether it changes and for how long it does not, so no clocks are compared.
+    A waiter times on its own clock how long the document stays unchanged, so clocks need not agree.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -32,7 +32,7 @@ class DatabaseLock:
         self._holder = str(uuid4())
 
     def acquire(self, say: Callable[[str], None]) -> None:
-        """Take the lock; one that nobody extends any more is waited for, and that is said.
+        """Take the lock; if it looks abandoned, wait until that is certain, and `say` so.
 
         Raises:
             LockedError: another run holds it.
@@ -44,10 +44,10 @@ class DatabaseLock:
                 continue
             if first is None:
                 first, since = held, monotonic()
-                say(f"The database is locked since {held.get('extended_at')}; waiting to see whether anybody is there")
+                say(f"The database is locked since {held.get('extended_at')}; waiting to see if the holder still runs")
             if held != first:
                 raise LockedError("another run is writing to the database")
-            if monotonic() - since >= LEASE_SECONDS:  # deleted only as it is, so that one waiting run alone gets it
+            if monotonic() - since >= LEASE_SECONDS:  # unchanged, so that only one of several waiters deletes it
                 self._locks.delete_one({"_id": NAME} | {key: held.get(key) for key in ("holder", "extended_at")})
                 continue
             sleep(LEASE_SECONDS / 10)
@@ -60,10 +60,10 @@ class DatabaseLock:
         """
         mine = {"_id": NAME, "holder": self._holder}
         if self._locks.update_one(mine, {"$set": {"extended_at": datetime.now(UTC)}}).matched_count == 0:
-            raise LockedError("another run has taken the lock over, as this one did not extend it in time")
+            raise LockedError("another run has taken over the lock, as this one did not extend it in time")
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._locks.delete_one({"_id": NAME, "holder": self._holder})
 
     def _take(self) -> bool:
@@ -76,7 +76,7 @@ class DatabaseLock:
 
 @contextmanager
 def locked(database: Database[dict[str, Any]], say: Callable[[str], None]) -> Iterator[DatabaseLock]:
-    """Hold the lock while the block runs, however long; `say` tells who waits for it.
+    """Hold the lock while the block runs, however long; `say` reports a wait.
 
     Raises:
         LockedError: another run holds it.
@@ -87,7 +87,7 @@ def locked(database: Database[dict[str, Any]], say: Callable[[str], None]) -> It
         while not stopped.wait(LEASE_SECONDS / 3):
             try:
                 lock.extend()
-            except PyMongoError:  # whoever writes extends it too, and finds out
+            except PyMongoError:  # the writer extends it too, and fails if it is lost
                 continue
             except LockedError:
                 return

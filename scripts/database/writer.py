@@ -1,26 +1,26 @@
-"""Write to the database in bounded batches; what fails for a moment is tried again, what fails for good is listed."""
+"""Write to the database in bounded batches; transient failures are retried, refused documents are listed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import sleep
 from typing import Any, Final
 
 from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 BATCH: Final = 200
-"""Updates sent at a time: some 2 MB of vectors."""
+"""Updates sent at a time: about 2 MB of vectors."""
 TRIES: Final = 5
 WAIT_SECONDS: Final = 1.0
-"""Before the second try; then twice as long each time."""
+"""Before the second try; the wait doubles each time."""
 TRANSIENT_CODES: Final = {6, 7, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
-"""Of errors that go by themselves: those of MongoDB's Retryable Writes specification, and 112, WriteConflict."""
+"""Error codes of transient failures: those of MongoDB's Retryable Writes specification, and 112, WriteConflict."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What fields of one document are to be; None: no more there. `number` is a report number or an incident id."""
+    """New values for fields of one document; None removes a field. `number` is a report number or an incident id."""
 
     collection: str
     number: int
@@ -33,7 +33,7 @@ class Change:
 
     @property
     def update(self) -> UpdateOne:
-        """The update that makes it."""
+        """The update that makes the change."""
         to_set = {name: value for name, value in self.fields.items() if value is not None}
         to_unset = dict.fromkeys(self.fields.keys() - to_set.keys(), "")
         steps = {"$set": to_set, "$unset": to_unset}
@@ -44,10 +44,10 @@ class Change:
 
 
 class DatabaseWriter:
-    """Changes documents, and of each no field but those that it is told.
+    """Changes documents, and of each document only the fields that a change names.
 
-    `n_written` counts the changes that are made, `problems` lists those that the database refused; `before_batch` is
-    called before each batch that is sent.
+    `n_written` counts the changes that were made, `problems` lists those that the database refused; `before_batch` is
+    called before each batch is sent.
     """
 
     def __init__(self, database: Database[dict[str, Any]], before_batch: Callable[[], None]) -> None:
@@ -55,51 +55,56 @@ class DatabaseWriter:
         self.n_written = 0
         self._database = database
         self._before_batch = before_batch
-        self._waiting: dict[str, list[Change]] = {}
+        self._pending: dict[str, list[Change]] = {}
 
     def write(self, change: Change) -> None:
-        """Make a change, now or with the next batch.
+        """Make a change, at once or with the next batch.
 
         Raises:
             PyMongoError: the database could not be reached, after TRIES tries.
         """
-        waiting = self._waiting.setdefault(change.collection, [])
-        waiting.append(change)
-        if len(waiting) == BATCH:
+        pending = self._pending.setdefault(change.collection, [])
+        pending.append(change)
+        if len(pending) == BATCH:
             self._send(change.collection)
 
     def flush(self) -> None:
-        """Write what still waits.
+        """Write the changes that are still pending.
 
         Raises:
             PyMongoError: the database could not be reached, after TRIES tries.
         """
-        for collection in self._waiting:
+        for collection in self._pending:
             self._send(collection)
 
     def _send(self, collection: str) -> None:
-        changes, self._waiting[collection] = self._waiting[collection], []
+        changes, self._pending[collection] = self._pending[collection], []
         if not changes:
             return
-        updates = [change.update for change in changes]
-        for attempt in range(TRIES):
-            try:
-                self._before_batch()
-                self._database[collection].bulk_write(updates, ordered=False)
-            except PyMongoError as error:  # writing the same again does no harm
-                if _is_transient(error) and attempt < TRIES - 1:
-                    sleep(WAIT_SECONDS * 2**attempt)
-                    continue
-                if not isinstance(error, BulkWriteError) or error.details.get("writeConcernErrors"):
-                    raise
-                refused = error.details["writeErrors"]
-                self.problems += [f"{changes[each['index']]}: refused with code {each['code']}" for each in refused]
-                self.n_written -= len(refused)
-            self.n_written += len(changes)
-            return
+        retrying = Retrying(
+            retry=retry_if_exception(_is_transient),
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential(multiplier=WAIT_SECONDS),
+            reraise=True,
+        )
+        try:  # writing the same again does no harm
+            retrying(self._write_batch, collection, [change.update for change in changes])
+        except BulkWriteError as error:
+            if error.details.get("writeConcernErrors"):
+                raise
+            refused = error.details["writeErrors"]
+            self.problems += [f"{changes[each['index']]}: refused with code {each['code']}" for each in refused]
+            self.n_written -= len(refused)
+        self.n_written += len(changes)
+
+    def _write_batch(self, collection: str, updates: list[UpdateOne]) -> None:
+        self._before_batch()
+        self._database[collection].bulk_write(updates, ordered=False)
 
 
-def _is_transient(error: PyMongoError) -> bool:
+def _is_transient(error: BaseException) -> bool:
+    if not isinstance(error, PyMongoError):
+        return False
     if isinstance(error, BulkWriteError):
         failures = [*error.details.get("writeErrors", []), *error.details.get("writeConcernErrors", [])]
         return any(failure.get("code") in TRANSIENT_CODES for failure in failures)

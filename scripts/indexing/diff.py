@@ -5,11 +5,11 @@ from typing import Final
 
 import torch
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreign
 
 LARGEST_MOVES: Final = 10
 UNKNOWN_FINGERPRINT: Final = "unknown"
-"""Of vectors that somebody else made: it equals no encoder's, so texts are not ranked against them."""
+"""Of imported vectors whose encoder is not at hand: no encoder has it, so no text is ranked against them."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Move:
 
 @dataclass(frozen=True)
 class IndexDiff:
-    """The ids that came and went, how many vectors changed, and those that changed most, the most changed first.
+    """The ids that came and went, how many vectors changed, and those that changed most, most changed first.
 
-    `n_moved` is None where the indexes were built with different encoders: their vectors cannot be compared.
+    `n_moved` is None if different encoders built the indexes: their vectors cannot be compared.
     """
 
     came: list[int]
@@ -52,7 +52,7 @@ def compare(old: IncidentIndex, new: IncidentIndex) -> IndexDiff:
 
 
 def _are_comparable(old: EncoderInfo, new: EncoderInfo) -> bool:
-    """Whether two encoders are one, by what they say of themselves where nothing better is known."""
-    if old.fingerprint != new.fingerprint or old.width != new.width:
+    """Whether two encoders are the same, by name and revision if the fingerprint is not known."""
+    if is_foreign(old.fingerprint, new.fingerprint) or old.width != new.width:
         return False
     return old.fingerprint != UNKNOWN_FINGERPRINT or (old.name, old.revision) == (new.name, new.revision)

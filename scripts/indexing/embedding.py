@@ -1,28 +1,69 @@
-"""Embed many texts: each once, on all CPUs or on a GPU, and keep every vector as soon as it is there."""
+"""Embed many texts on all CPUs or on a GPU; each vector is kept in the cache as soon as it is computed."""
 
-import sqlite3
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, Self
+from typing import Final
 
 import torch
 
+from incidents.cpus import available_cpus
 from incidents.errors import InvalidInputError, InvalidModelError
 from incidents.model.encoder import Embedding, Encoder
 from incidents.model.manifest import verify_files, verify_fingerprint
 from scripts.indexing.vector_cache import VectorCache
 
+TEXTS_PER_BATCH: Final = {"cpu": 1, "cuda": 64}
+"""By device. On a CPU a text is computed alone: its vector then depends on no other text, to the last bit. A GPU would
+be idle most of the time with one text."""
 BATCHES_AHEAD: Final = 2
-"""Batches handed out for each encoder, so that none waits while the vectors of a finished one are kept."""
+"""Batches submitted for each encoder, so that no encoder waits while finished vectors are written to the cache."""
+
+
+class EncoderPool:
+    """Encoders of one verified model folder, one for each worker, loaded when there is work for them.
+
+    Raises:
+        InvalidModelError: a file of the folder is missing, damaged, or not the one that its manifest lists.
+        ValueError: the device is "cuda" and there is no GPU.
+    """
+
+    def __init__(
+        self, folder: Path, *, device: str = "cpu", workers: int | None = None, texts_per_batch: int | None = None
+    ) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"expected a GPU for --device cuda; torch {torch.__version__} finds none")
+        self.encoder = load_verified(folder, device)
+        self.texts_per_batch = texts_per_batch or TEXTS_PER_BATCH[device]
+        self._folder = folder
+        self._device = device
+        self._workers = workers or (1 if device == "cuda" else available_cpus(os.environ))
+
+    @property
+    def made_by(self) -> str:
+        """What the last bits of a vector depend on besides its text: the key under which the cache keeps vectors.
+
+        Rounding differs with what is computed together, so batches and GPUs have keys of their own; otherwise their
+        vectors would stay in every later index.
+        """
+        if self._device == "cpu" and self.texts_per_batch == 1:
+            return self.encoder.fingerprint
+        return f"{self.encoder.fingerprint} on {self._device} by {self.texts_per_batch}"
+
+    def encoders(self, n_texts: int) -> list[Encoder]:
+        """The encoders that `n_texts` texts keep busy; the first one is `encoder`."""
+        n_encoders = max(1, min(self._workers, -(-n_texts // self.texts_per_batch)))
+        return [self.encoder, *(Encoder.load(self._folder, device=self._device) for _ in range(n_encoders - 1))]
 
 
 def load_verified(folder: Path, device: str = "cpu") -> Encoder:
-    """Load an encoder whose folder is as its manifest says, if it has one: its vectors will be kept for long.
+    """Load an encoder whose folder is what its manifest says, if it has one: its vectors are kept for a long time.
 
     Raises:
-        InvalidModelError: a file is missing, damaged, another, or one too many.
+        InvalidModelError: a file is missing or damaged, or there is an extra one.
     """
     verify_files(folder)
     encoder = Encoder.load(folder, device=device)
@@ -30,56 +71,24 @@ def load_verified(folder: Path, device: str = "cpu") -> Encoder:
     return encoder
 
 
-class PendingTexts:
-    """Prepared texts that wait to be embedded, each once; in a temporary file, as there may be more than fit in memory.
-
-    `n_texts` and `n_characters` count what waits.
-    """
-
-    def __init__(self) -> None:
-        self.n_texts = 0
-        self.n_characters = 0
-        self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file that closing removes
-        self._database.execute("CREATE TABLE texts (key BLOB PRIMARY KEY, length INTEGER, text TEXT)")
-        self._database.execute("BEGIN")  # never committed: nobody else reads it, and it is faster
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-    def add(self, key: bytes, text: str) -> None:
-        """Let a text wait, unless it does already."""
-        added = self._database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (key, len(text), text)).rowcount
-        self.n_texts += added
-        self.n_characters += added * len(text)
-
-    def batches(self, n_texts: int) -> Iterator[list[tuple[bytes, str]]]:
-        """Keys and texts, neighbours of like lengths; the longest first, so that at the end no encoder waits long."""
-        rows = self._database.execute("SELECT key, text FROM texts ORDER BY length DESC, key")
-        while batch := rows.fetchmany(n_texts):
-            yield batch
-
-
 def embed(
-    pending: PendingTexts,
+    texts: Iterable[tuple[bytes, str]],
     cache: VectorCache,
     encoders: Sequence[Encoder],
     texts_per_batch: int,
     advance: Callable[[Sequence[str], int], None],
 ) -> set[bytes]:
-    """Embed what waits and put it into the cache; give the keys of texts of which the tokenizer leaves nothing.
+    """Embed all texts into the cache, each under its key; return the keys of texts without tokens.
 
-    Each encoder has a thread of its own, which computes with one CPU. With `texts_per_batch` 1 a vector depends on
-    nothing but its text, to the last bit. `advance` is told of texts that were embedded, and their number of tokens.
+    Each encoder has a thread, which computes with one CPU. With `texts_per_batch` 1 a vector depends on nothing but its
+    text, to the last bit. `advance` is called with texts that were embedded, and their number of tokens.
 
     Raises:
-        InvalidModelError: the model gives vectors that are none.
+        InvalidModelError: the model gives invalid vectors.
         UnusableCacheError: a vector could not be kept.
     """
     empty: set[bytes] = set()
-    running: dict[Future[list[Embedding | None]], list[tuple[bytes, str]]] = {}
+    running: dict[Future[list[Embedding | None]], Sequence[tuple[bytes, str]]] = {}
     idle: SimpleQueue[Encoder] = SimpleQueue()
     for encoder in encoders:
         idle.put(encoder)
@@ -101,7 +110,7 @@ def embed(
 
     with ThreadPoolExecutor(len(encoders), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
-            for batch in pending.batches(texts_per_batch):
+            for batch in _batched(texts, texts_per_batch):
                 running[pool.submit(compute, [text for _, text in batch])] = batch
                 if len(running) == BATCHES_AHEAD * len(encoders):
                     keep(wait(running, return_when=FIRST_COMPLETED).done)
@@ -117,8 +126,14 @@ def embed(
     return empty
 
 
+def _batched(texts: Iterable[tuple[bytes, str]], size: int) -> Iterator[list[tuple[bytes, str]]]:
+    remaining = iter(texts)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
 def _encode(encoder: Encoder, texts: list[str]) -> list[Embedding | None]:
-    """None for a text of which the tokenizer leaves nothing."""
+    """None for a text without tokens."""
     try:
         return list(encoder.encode_batch(texts))
     except InvalidInputError:

@@ -1,8 +1,8 @@
 """Vectors of texts that were embedded before, so that only new and edited texts are embedded again.
 
-A SQLite file. A vector is found by what made it: the encoder's fingerprint, to which is added what else its last bits
-depend on, and the SHA-256 of the prepared text. So nothing in it can be out of date, but for the last bits, which
-another kind of CPU, or a release that computes otherwise, would give; deleting the file costs time and nothing else.
+A SQLite file. The key of a vector is what made it: the encoder's fingerprint, with what else its last bits depend on
+(`EncoderPool.made_by`), and the SHA-256 of the prepared text. So nothing in it can be out of date but the last bits,
+which differ on another kind of CPU or with another release of torch. Deleting the file costs time and nothing else.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ import torch
 from incidents.model.encoder import Embedding
 
 APPLICATION_ID: Final = 0x41494456
-"""Tells the file from other SQLite files; in ASCII: AIDV."""
+"""Identifies the file among SQLite files; in ASCII: AIDV."""
 SCHEMA_VERSION: Final = 1
 SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS vectors (
     fingerprint TEXT NOT NULL, text_sha256 BLOB NOT NULL,
-    vector BLOB NOT NULL, crc32 INTEGER NOT NULL, -- float32 numbers, and what tells that they are as they were
-    tokens INTEGER NOT NULL, tokens_used INTEGER NOT NULL, -- 0 where a source had the vector
+    vector BLOB NOT NULL, crc32 INTEGER NOT NULL, -- float32 numbers, and their checksum
+    tokens INTEGER NOT NULL, tokens_used INTEGER NOT NULL, -- 0 if a source had the vector
     PRIMARY KEY (fingerprint, text_sha256)
 );
 PRAGMA application_id = {APPLICATION_ID};
@@ -34,18 +34,18 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 WAIT_SECONDS: Final = 60
-"""While another process writes."""
+"""How long to wait while another process writes."""
 
 
 class UnusableCacheError(Exception):
-    """The cache's file is damaged or foreign, or cannot be written; the message says what to do."""
+    """The cache file is damaged or foreign, or cannot be written; the message says what to do."""
 
 
 class VectorCache:
-    """The vectors of one encoder; in a temporary file where no path is given.
+    """The vectors of one encoder; without a path, in a temporary file.
 
-    What `put` was given is with the operating system when it returns: a process that is killed afterwards has not
-    lost it. A machine that loses power may have lost the last ones.
+    `put` hands vectors to the operating system before it returns, so killing the process afterwards loses none. A power
+    cut may lose the last ones.
 
     Raises:
         UnusableCacheError: as every method does.
@@ -59,10 +59,10 @@ class VectorCache:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path or "", timeout=WAIT_SECONDS, isolation_level=None)
-            self._recognise()
+            self._open_schema()
             if path is not None:
                 self._database.execute("PRAGMA journal_mode = WAL")  # a commit only appends
-                self._database.execute("PRAGMA synchronous = NORMAL")  # and need not wait for the disk
+                self._database.execute("PRAGMA synchronous = NORMAL")  # without waiting for the disk
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +72,7 @@ class VectorCache:
 
     @staticmethod
     def key(prepared: str) -> bytes:
-        """What the vector of a prepared text is found by."""
+        """The key of a prepared text's vector."""
         return hashlib.sha256(prepared.encode()).digest()
 
     def __contains__(self, key: bytes) -> bool:
@@ -81,13 +81,13 @@ class VectorCache:
             return self._database.execute(query, (self.fingerprint, key)).fetchone() is not None
 
     def __len__(self) -> int:
-        """How many vectors there are."""
+        """The number of vectors."""
         query = "SELECT COUNT(*) FROM vectors WHERE fingerprint = ?"
         with self._explained():
             return int(self._database.execute(query, (self.fingerprint,)).fetchone()[0])
 
     def get(self, key: bytes) -> Embedding:
-        """The embedding that was put in.
+        """The embedding under a key.
 
         Raises:
             KeyError: there is none.
@@ -99,11 +99,11 @@ class VectorCache:
                 raise KeyError(key.hex())
             vector, crc32, tokens, tokens_used = row
             if len(vector) != 4 * self._width or zlib.crc32(vector) != crc32:
-                raise sqlite3.DatabaseError("a vector is not as it was")
+                raise sqlite3.DatabaseError("a vector does not match its checksum")
         return Embedding(torch.frombuffer(bytearray(vector), dtype=torch.float32), tokens, tokens_used)
 
     def put(self, embeddings: Iterable[tuple[bytes, Embedding]]) -> None:
-        """Keep embeddings, each under its key: all of them or, where that fails, none."""
+        """Keep embeddings, each under its key: all of them or, if that fails, none."""
         rows = []
         for key, embedding in embeddings:
             vector = array("f", embedding.vector.tolist()).tobytes()
@@ -112,21 +112,21 @@ class VectorCache:
             self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def prune(self, used: Iterable[bytes]) -> int:
-        """Forget this encoder's other vectors, and say how many."""
+        """Remove this encoder's other vectors; return how many were removed."""
         with self._explained():
             self._database.execute("CREATE TEMP TABLE used (text_sha256 BLOB PRIMARY KEY)")
             with self._transaction():
                 self._database.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in used))
-                forgotten = self._database.execute(
+                removed = self._database.execute(
                     "DELETE FROM vectors WHERE fingerprint = ? AND text_sha256 NOT IN (SELECT text_sha256 FROM used)",
                     (self.fingerprint,),
                 ).rowcount
             self._database.execute("DROP TABLE used")
             self._database.execute("VACUUM")
-        return forgotten
+        return removed
 
-    def _recognise(self) -> None:
-        """Make a new file's table; of an old file, see whether it is one of these."""
+    def _open_schema(self) -> None:
+        """Create the table of a new file; check that an old file is a vector cache."""
 
         def pragma(name: str) -> int:
             return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
@@ -142,7 +142,7 @@ class VectorCache:
         try:
             yield
         except BaseException:
-            if self._database.in_transaction:  # a full disk can have ended it
+            if self._database.in_transaction:  # SQLite rolls back by itself on a full disk
                 self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
@@ -151,7 +151,7 @@ class VectorCache:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.OperationalError, OSError) as error:  # the system is to blame, not the content
+        except (sqlite3.OperationalError, OSError) as error:  # the system's fault, not the file's
             raise UnusableCacheError(f"{self._path or 'the temporary cache'} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             raise UnusableCacheError(

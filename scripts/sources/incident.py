@@ -11,41 +11,61 @@ LARGEST_NUMBER: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Incident:
-    """A known incident."""
+class StoredVector:
+    """The vector that a source holds for a report, with the text and the encoder that it was made from.
 
-    incident_id: int
-    title: str
+    `text_hash` is the hash of that text, see `incidents.model.text.text_hash`; `fingerprint` is the encoder's. Both say
+    what the source says: whether they are up to date is for the caller to compare.
+
+    Shape: vector (width,), float32.
+    """
+
+    vector: Tensor
+    text_hash: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report of an incident: its text, which may be markdown, or a vector somebody made of it, or both.
+    """A report of an incident.
 
-    Shape: vector (width,), float32; it is the mean of `n_texts` vectors. `number` is that of the source, or counts the
-    reports of the incident. `left_out` says why a report must not be used, and is empty where it may.
+    `number` is the source's, or counts the incident's reports from 1. `row` finds the text again in `StagedIncidents`.
+    `text` is plain: without markdown. `excluded` says why the report must not be used; it is empty if it may.
     """
 
     number: int
-    text: str = ""
-    vector: Tensor | None = None
-    n_texts: int = 1
-    left_out: str = ""
+    row: int
+    text: str
+    excluded: str = ""
+    stored: StoredVector | None = None
 
 
-class Source(Protocol):
-    """Incidents, each once, and the reports of each; both as streams.
+@dataclass(frozen=True)
+class Incident:
+    """A known incident with its reports."""
 
-    `name` is what an index says it was built from; `notes` are what whoever builds it should know about the source.
+    incident_id: int
+    title: str
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True)
+class IncidentVectors:
+    """A known incident of a source that has vectors instead of texts.
+
+    Shape: each vector (width,), float32; with each, the number of reports that it is the mean of.
     """
 
+    incident_id: int
+    title: str
+    vectors: tuple[tuple[Tensor, int], ...]
+
+
+class VectorSource(Protocol):
+    """Incidents with vectors, each incident once. `name` is what an index says it was built from."""
+
     name: str
-    notes: list[str]
 
-    def incidents(self) -> Iterator[Incident]:
+    def incidents(self) -> Iterator[IncidentVectors]:
         """All incidents."""
-        ...
-
-    def reports(self, incident: Incident) -> Iterator[Report]:
-        """The reports of one of them, always in the same order."""
         ...

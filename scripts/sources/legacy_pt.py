@@ -1,4 +1,7 @@
-"""Incidents from the incident_cls.pt of old: a list with the vectors of incident n's reports, or None, at n - 1."""
+"""Vectors from the original service's incident_cls.pt.
+
+It is a list that has, at n - 1, the vectors of incident n's reports, or None.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scripts.sources.incident import Incident, Report
+from scripts.sources.incident import IncidentVectors
 
 
 class LegacyPt:
@@ -15,27 +18,19 @@ class LegacyPt:
 
     def __init__(self, path: Path) -> None:
         self.name = f"legacy-pt:{path.name}"
-        self.notes: list[str] = []
         self._path = path
-        self._vectors: dict[int, list[Tensor]] = {}
 
-    def incidents(self) -> Iterator[Incident]:
-        """Read the file; nothing in it is run.
+    def incidents(self) -> Iterator[IncidentVectors]:
+        """Read the file; nothing in it is executed.
 
         Raises:
             OSError: the file cannot be read.
             ValueError: the file is not such a list; the message says what was expected and what came.
         """
         for incident_id, reports in enumerate(self._load(), start=1):
-            if reports is None:
-                continue
-            self._vectors[incident_id] = [vector.detach() for vector in reports]
-            yield Incident(incident_id, f"Incident {incident_id}")
-
-    def reports(self, incident: Incident) -> Iterator[Report]:
-        """The vectors of an incident that `incidents` has given."""
-        for number, vector in enumerate(self._vectors[incident.incident_id], start=1):
-            yield Report(number, vector=vector)
+            if reports is not None:
+                vectors = tuple((vector.detach(), 1) for vector in reports)
+                yield IncidentVectors(incident_id, f"Incident {incident_id}", vectors)
 
     def _load(self) -> list[Tensor | None]:
         expected = f"{self._path}: expected a list that has for each incident a dense tensor (n_reports, width) or None"

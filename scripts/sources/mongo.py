@@ -5,36 +5,32 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import torch
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
 
-from incidents.model.encoder import Encoder
-from incidents.model.text import text_hash
 from scripts.sources.incident import LARGEST_NUMBER
-from scripts.sources.plain_text import strip_markdown
-from scripts.sources.staging import StagedIncidents
+from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
 
 DATABASE: Final = "aiidprod"
 DEFAULT_VARIABLE: Final = "MONGODB_CONNECTION_STRING"
-LEFT_OUT: Final = "left out, in"
-"""How a note on a document that could not be used begins."""
+SKIPPED: Final = "skipped, in"
+"""The beginning of a note on an invalid document."""
 FINGERPRINT_FIELD: Final = "encoder_fingerprint"
 """Of a report's `embedding`, beside `vector` and `from_text_hash`: which encoder made the vector."""
 
 
 @contextmanager
-def open_mongo(place: str, encoder: Encoder, environment: Mapping[str, str]) -> Iterator[StagedIncidents]:
+def open_mongo(place: str, environment: Mapping[str, str]) -> Iterator[StagedIncidents]:
     """Take in the database at a URI, or at the URI that the environment variable of that name holds.
 
     Raises:
         OSError: the database cannot be reached or read.
         ValueError: there is no usable URI.
     """
-    with connect(place, environment) as database, take_in(database, encoder) as staged:
+    with connect(place, environment) as database, take_in(database) as staged:
         yield staged
 
 
@@ -46,7 +42,7 @@ def connect(place: str, environment: Mapping[str, str]) -> Iterator[Database[dic
         ValueError: there is no usable URI.
     """
     uri = place if "://" in place else environment.get(place or DEFAULT_VARIABLE)
-    if not uri:  # a place that is no variable's name may be a misspelt URI, with a password in it
+    if not uri:  # a place that is not a variable's name may be a misspelled URI with a password
         name = place if place.isidentifier() else DEFAULT_VARIABLE
         raise ValueError(f"expected a MongoDB URI in the variable {name}, which is not set, or after `mongodb:`")
     try:
@@ -56,15 +52,13 @@ def connect(place: str, environment: Mapping[str, str]) -> Iterator[Database[dic
             f"expected a MongoDB URI, got one that is refused, or whose name is not found: {type(error).__name__}"
         ) from None
     with client:
-        # A text that was stored with a damaged character is still a text.
+        # A text with a damaged character can still be used.
         yield client.get_database(DATABASE, CodecOptions(unicode_decode_error_handler="replace"))
 
 
 @contextmanager
-def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[StagedIncidents]:
-    """Take in a database; documents that are not what it should have are left out, and are among the notes.
-
-    A report's stored vector is taken over where this very encoder made it of the text as it is now.
+def take_in(database: Database[dict[str, Any]]) -> Iterator[StagedIncidents]:
+    """Take in a database; invalid documents are skipped and listed in the notes.
 
     Raises:
         OSError: the database cannot be reached or read.
@@ -79,9 +73,8 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
 
         def take_report(report: dict[str, Any]) -> None:
             number, text = whole(report.get("report_number"), "report_number"), _text(report.get("text"))
-            is_incident_report = report.get("is_incident_report") is not False
-            vector = _stored_vector(report.get("embedding"), text, encoder)
-            staged.add_report(number, text, is_incident_report=is_incident_report, vector=vector)
+            excluded = ISSUE_REPORT if report.get("is_incident_report") is False else ""
+            staged.add_report(number, text, excluded=excluded, stored=_stored_vector(report.get("embedding")))
 
         def take_duplicate(pair: dict[str, Any]) -> None:
             duplicate = whole(pair.get("duplicate_incident_number"), "duplicate_incident_number")
@@ -93,7 +86,7 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
                     take(document)
                 except (ValueError, TypeError, AttributeError) as error:
                     which = reprlib.repr(document.get(fields[0]))
-                    staged.notes.append(f"{LEFT_OUT} {collection}, {fields[0]} {which}: {error}")
+                    staged.notes.append(f"{SKIPPED} {collection}, {fields[0]} {which}: {error}")
 
         try:
             each("incidents", take_incident, "incident_id", "title", "reports")
@@ -105,16 +98,16 @@ def take_in(database: Database[dict[str, Any]], encoder: Encoder) -> Iterator[St
         yield staged
 
 
-def _stored_vector(embedding: Any, text: str, encoder: Encoder) -> list[float] | None:
-    if not isinstance(embedding, dict) or embedding.get(FINGERPRINT_FIELD) != encoder.fingerprint:
+def _stored_vector(embedding: Any) -> tuple[list[float], str, str] | None:
+    """(vector, text hash, fingerprint) of a report's embedding; None if it lacks one of them, as the website's do."""
+    if not isinstance(embedding, dict):
         return None
-    if embedding.get("from_text_hash") != text_hash(strip_markdown(text)):
+    vector, text_hash, fingerprint = (embedding.get(field) for field in ("vector", "from_text_hash", FINGERPRINT_FIELD))
+    if not isinstance(vector, list) or not all(isinstance(number, float) for number in vector):
         return None
-    vector = embedding.get("vector")
-    if not isinstance(vector, list) or len(vector) != encoder.width or not all(isinstance(x, float) for x in vector):
+    if not isinstance(text_hash, str) or not isinstance(fingerprint, str):
         return None
-    as_kept = torch.tensor(vector, dtype=torch.float32)  # in which 1e300 is infinite
-    return vector if as_kept.isfinite().all() and as_kept.any() else None
+    return vector, text_hash, fingerprint
 
 
 def _text(value: Any) -> str:

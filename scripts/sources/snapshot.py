@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from scripts.sources.download import download
-from scripts.sources.staging import StagedIncidents
+from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
 
 INCIDENTS, DUPLICATES, REPORTS = "incidents.csv", "duplicates.csv", "reports.csv"
 END_BLOCK: Final = b"\0" * tarfile.BLOCKSIZE
@@ -90,8 +90,9 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
             staged.add_report(incident_id, f"{row['title']}\n\n{row['description']}")
 
     def take_report(row: dict[str, str]) -> None:
-        is_incident_report = row.get("is_incident_report", "").lower() != "false"
-        staged.add_report(_whole(row, "report_number"), row["text"], is_incident_report=is_incident_report)
+        is_issue_report = row.get("is_incident_report", "").lower() == "false"
+        excluded = ISSUE_REPORT if is_issue_report else ""
+        staged.add_report(_whole(row, "report_number"), row["text"], excluded=excluded)
 
     def take_duplicate(row: dict[str, str]) -> None:
         staged.add_duplicate(_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number"))

@@ -1,22 +1,26 @@
-"""A database on its way into an index: taken in once as a stream, then looked up incident by incident.
+"""Incidents on their way into an index: taken in from a source once, then read incident by incident.
 
-It waits in a temporary file, not in memory: the texts of the AI Incident Database alone are some 32 MB.
+They wait in a temporary SQLite file: memory does not grow with the texts, a report is found by its number, and a
+mistake in a source's last line is reported before anything is embedded.
 """
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import Final, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Self
 
 import torch
 
-from scripts.sources.incident import LARGEST_NUMBER, Incident, Report
+from scripts.sources.incident import LARGEST_NUMBER, Incident, Report, StoredVector
+from scripts.sources.plain_text import strip_markdown
 
+ISSUE_REPORT: Final = "it reports on an issue, not on an incident"
+"""Why a report of the AI Incident Database is excluded that is no incident report."""
 SCHEMA: Final = """
 CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, true_id INTEGER, title TEXT);
 CREATE INDEX incidents_by_true_id ON incidents (true_id);
-CREATE TABLE listed (incident_id INTEGER, report_number INTEGER, PRIMARY KEY (incident_id, report_number));
-CREATE TABLE reports (report_number INTEGER PRIMARY KEY, text TEXT, is_incident_report INTEGER, vector BLOB);
+CREATE TABLE listed (incident_id INTEGER, number INTEGER, row INTEGER, PRIMARY KEY (incident_id, row));
+CREATE TABLE reports (row INTEGER PRIMARY KEY, text TEXT, excluded TEXT, vector BLOB, text_hash TEXT, fingerprint TEXT);
 """
 INCIDENTS: Final = """
 SELECT true_id,
@@ -24,14 +28,20 @@ SELECT true_id,
 FROM (SELECT DISTINCT true_id FROM incidents) AS ids ORDER BY true_id
 """
 REPORTS: Final = """
-SELECT report_number, reports.report_number IS NOT NULL, text, is_incident_report, vector
-FROM (SELECT DISTINCT report_number FROM incidents JOIN listed USING (incident_id) WHERE true_id = ?)
-LEFT JOIN reports USING (report_number) ORDER BY report_number
+SELECT number, row, text, excluded, vector, text_hash, fingerprint
+FROM (SELECT DISTINCT number, row FROM incidents JOIN listed USING (incident_id) WHERE true_id = ?)
+LEFT JOIN reports USING (row) ORDER BY number
 """
 
 
 class StagedIncidents:
-    """Incidents with the numbers of their reports, reports by number, and which incident is a duplicate of which."""
+    """Incidents with their reports, and which incident is a duplicate of which.
+
+    A database gives incidents with the numbers of their reports, and the reports apart: `add_incident`, `add_report`.
+    A file gives an incident with its texts: `add_incident_with_texts`. One source uses one of the two ways.
+
+    `name` is what an index says it was built from; `notes` are what its builder should know about the source.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,7 +49,7 @@ class StagedIncidents:
         self._duplicates: dict[int, int] = {}
         self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file that closing removes
         self._database.executescript(SCHEMA)
-        self._database.execute("BEGIN")  # never committed: nobody else reads it, and it is faster
+        self._database.execute("BEGIN")  # never committed: nothing else reads it, and writing is faster
 
     def __enter__(self) -> Self:
         return self
@@ -47,44 +57,61 @@ class StagedIncidents:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
+    def __len__(self) -> int:
+        """The number of incidents, duplicates folded."""
+        return int(self._database.execute("SELECT COUNT(DISTINCT true_id) FROM incidents").fetchone()[0])
+
     def add_incident(self, incident_id: int, title: str, report_numbers: Iterable[int]) -> None:
-        """Take in an incident.
+        """Take in an incident and the numbers of its reports.
 
         Raises:
-            ValueError: it is there already, or a number is not from 1 to 2^63 - 1; nothing was taken in.
+            ValueError: the incident was added before, or a number is not from 1 to 2^63 - 1; nothing was added.
         """
         _check_number("an incident id", incident_id)
-        listed = [
-            (incident_id, _check_number(f"a report of incident {incident_id} to have a number", number))
-            for number in report_numbers
-        ]
-        try:
-            self._database.execute("INSERT INTO incidents VALUES (?, ?, ?)", (incident_id, incident_id, title))
-        except sqlite3.IntegrityError as error:
-            raise ValueError(f"expected every incident once, got {incident_id} twice") from error
-        self._database.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?)", listed)
+        listed = [_check_number(f"a report of incident {incident_id} to have a number", n) for n in report_numbers]
+        self._insert_incident(incident_id, title, [(number, number) for number in listed])
 
     def add_report(
-        self, number: int, text: str, *, is_incident_report: bool = True, vector: list[float] | None = None
+        self,
+        number: int,
+        markdown: str,
+        *,
+        excluded: str = "",
+        stored: tuple[Sequence[float], str, str] | None = None,
     ) -> None:
-        """Take in a report, with the vector that is stored for its text, if any.
+        """Take in a report; its text becomes plain here. `stored` is (vector, text hash, fingerprint), if there is one.
 
         Raises:
-            ValueError: it is there already, or its number is not from 1 to 2^63 - 1.
+            ValueError: the report was added before, or its number is not from 1 to 2^63 - 1.
         """
         _check_number("a report number", number)
+        vector, text_hash, fingerprint = stored or (None, "", "")
         blob = None if vector is None else array("f", vector).tobytes()
+        row = (number, strip_markdown(markdown), excluded, blob, text_hash, fingerprint)
         try:
-            self._database.execute("INSERT INTO reports VALUES (?, ?, ?, ?)", (number, text, is_incident_report, blob))
+            self._database.execute("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError as error:
             raise ValueError(f"expected every report once, got {number} twice") from error
 
-    def add_duplicate(self, duplicate: int, true_id: int) -> None:
-        """Take in that an incident is a duplicate of another, which can be one itself; `fold` makes use of it.
+    def add_incident_with_texts(self, incident_id: int, title: str, texts: Sequence[str]) -> None:
+        """Take in an incident and its reports' markdown.
 
         Raises:
-            ValueError: it is a duplicate of another one already, or in the end of itself, or an id is not from 1 to
-                2^63 - 1; nothing was taken in.
+            ValueError: the incident was added before, or its id is not from 1 to 2^63 - 1; nothing was added.
+        """
+        _check_number("an incident id", incident_id)
+        (last,) = self._database.execute("SELECT COALESCE(MAX(row), 0) FROM reports").fetchone()
+        rows = range(last + 1, last + 1 + len(texts))
+        self._insert_incident(incident_id, title, list(enumerate(rows, start=1)))
+        for row, text in zip(rows, texts, strict=True):
+            self.add_report(row, text)
+
+    def add_duplicate(self, duplicate: int, true_id: int) -> None:
+        """Take in that an incident is a duplicate of another, which can itself be one; `fold` applies it.
+
+        Raises:
+            ValueError: it is already a duplicate of another incident, or a circle leads back to it, or an id is not
+                from 1 to 2^63 - 1; nothing was added.
         """
         _check_number("the id of a duplicate", duplicate)
         _check_number(f"the true incident of {duplicate} to have an id", true_id)
@@ -99,31 +126,47 @@ class StagedIncidents:
         folded = [(self._last_of(duplicate), duplicate) for duplicate in self._duplicates]
         self._database.executemany("UPDATE incidents SET true_id = ? WHERE incident_id = ?", folded)
 
+    def true_ids(self) -> dict[int, int]:
+        """For every incident that was added: the incident it was folded into, or itself."""
+        return dict(self._database.execute("SELECT incident_id, true_id FROM incidents"))
+
+    def incidents(self) -> Iterator[Incident]:
+        """The true incidents by id, each with its and its duplicates' reports by number, every report once.
+
+        A true incident that was not added itself has the title of its first duplicate.
+        """
+        for incident_id, title in self._database.execute(INCIDENTS):
+            rows = self._database.execute(REPORTS, (incident_id,))
+            yield Incident(incident_id, title, tuple(_report(row) for row in rows))
+
+    def text(self, row: int) -> str:
+        """The plain text of a report, by `Report.row`."""
+        return str(self._database.execute("SELECT text FROM reports WHERE row = ?", (row,)).fetchone()[0])
+
+    def _insert_incident(self, incident_id: int, title: str, reports: list[tuple[int, int]]) -> None:
+        """`reports` are pairs of a number and a row."""
+        try:
+            self._database.execute("INSERT INTO incidents VALUES (?, ?, ?)", (incident_id, incident_id, title))
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"expected every incident once, got {incident_id} twice") from error
+        listed = [(incident_id, number, row) for number, row in reports]
+        self._database.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", listed)
+
     def _last_of(self, incident_id: int) -> int:
         """The incident at the end of a chain of duplicates."""
         while incident_id in self._duplicates:
             incident_id = self._duplicates[incident_id]
         return incident_id
 
-    def true_ids(self) -> dict[int, int]:
-        """For every incident that was taken in the one it was folded into, or itself."""
-        return dict(self._database.execute("SELECT incident_id, true_id FROM incidents"))
 
-    def incidents(self) -> Iterator[Incident]:
-        """The true incidents by id; one without a row of its own has the title of its first duplicate."""
-        for row in self._database.execute(INCIDENTS):
-            yield Incident(*row)
-
-    def reports(self, incident: Incident) -> Iterator[Report]:
-        """The reports of an incident and of its duplicates by number, each once."""
-        for number, found, text, is_incident_report, blob in self._database.execute(REPORTS, (incident.incident_id,)):
-            if not found:
-                yield Report(number, left_out="it is listed, but not there")
-            elif not is_incident_report:
-                yield Report(number, left_out="it reports on an issue, not on an incident")
-            else:
-                vector = None if blob is None else torch.frombuffer(bytearray(blob), dtype=torch.float32)
-                yield Report(number, text, vector)
+def _report(columns: tuple[Any, ...]) -> Report:
+    number, row, text, excluded, vector, text_hash, fingerprint = columns
+    if text is None:
+        return Report(number, row, "", "it is listed, but not there")
+    if excluded or vector is None:
+        return Report(number, row, text, excluded)
+    numbers = torch.frombuffer(bytearray(vector), dtype=torch.float32)
+    return Report(number, row, text, stored=StoredVector(numbers, text_hash, fingerprint))
 
 
 def _check_number(name: str, number: int) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from scripts.sources.incident import LARGEST_NUMBER, Incident, Report
+from scripts.sources.incident import LARGEST_NUMBER, IncidentVectors
 
 COLUMNS: Final = ("incident_id", "count", "mean")
 
@@ -19,11 +19,9 @@ class StateCsv:
 
     def __init__(self, path: Path) -> None:
         self.name = f"state-csv:{path.name}"
-        self.notes: list[str] = []
         self._path = path
-        self._means: dict[int, Report] = {}
 
-    def incidents(self) -> Iterator[Incident]:
+    def incidents(self) -> Iterator[IncidentVectors]:
         """Read the file's incidents.
 
         Raises:
@@ -41,14 +39,9 @@ class StateCsv:
                     if not (0 < incident_id <= LARGEST_NUMBER and 0 <= count <= LARGEST_NUMBER):
                         raise ValueError(f"incident_id is {incident_id}, count is {count}")
                     mean = torch.tensor(json.loads(row["mean"]), dtype=torch.float32)
-                    self._means[incident_id] = Report(1, vector=mean, n_texts=count)
-                    yield Incident(incident_id, f"Incident {incident_id}")
+                    yield IncidentVectors(incident_id, f"Incident {incident_id}", ((mean, count),))
             except (csv.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise ValueError(
                     f"{self._path}, line {rows.line_num}: expected incident_id and count (whole numbers in 64 bits) "
                     f"and mean (a JSON list of numbers), got something else: {error}"
                 ) from error
-
-    def reports(self, incident: Incident) -> Iterator[Report]:
-        """The one vector of an incident that `incidents` has given."""
-        yield self._means[incident.incident_id]

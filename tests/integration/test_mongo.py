@@ -1,17 +1,16 @@
 """The database itself: what a real client reads from a server that is mongomock behind a socket."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-import torch
 
-from incidents.model.encoder import Encoder
-from incidents.model.text import text_hash
 from scripts.sources import mongo
+from scripts.sources.incident import StoredVector
 from scripts.sources.mongo import open_mongo
 from support.mongo_server import MongoServer, serving
+from support.staged import Content
+from support.staged import content as staged_content
 
 SECRET = "hunter2"
 Documents = dict[str, list[dict[str, Any]]]
@@ -44,66 +43,49 @@ def server_of(documents: Documents, **options: Any) -> AbstractContextManager[Mo
     return serving(server)
 
 
-def content(uri: str, encoder: Encoder) -> dict[int, tuple[str, list[tuple[int, str]]]]:
-    with open_mongo(uri, encoder, {}) as staged:
-        return {
-            incident.incident_id: (
-                incident.title,
-                [(report.number, report.left_out or report.text) for report in staged.reports(incident)],
-            )
-            for incident in staged.incidents()
-        }
+def content(uri: str) -> Content:
+    with open_mongo(uri, {}) as staged:
+        return staged_content(staged)
 
 
 MISSING, ISSUE = "it is listed, but not there", "it reports on an issue, not on an incident"
 EXPECTED = {
-    1: ("One", [(10, "w10"), (20, "*w20*")]),
-    2: ("Two", [(20, "*w20*"), (21, ISSUE), (22, MISSING), (40, ""), (41, MISSING)]),
-    3: ("", []),
+    (1, "One"): [(10, "w10"), (20, "w20")],
+    (2, "Two"): [(20, "w20"), (21, ISSUE), (22, MISSING), (40, ""), (41, MISSING)],
+    (3, ""): [],
 }
 
 
-def embedding(encoder: Encoder, text: str, **changes: Any) -> dict[str, Any]:
-    vector = [float(n) / 3 for n in range(encoder.width)]
-    fields = {"vector": vector, "from_text_hash": text_hash(text), "encoder_fingerprint": encoder.fingerprint}
-    return fields | changes
+EMBEDDING = {"vector": [0.0, 0.5, 1e300], "from_text_hash": "a" * 40, "encoder_fingerprint": "f" * 64}
 
 
-def stored(documents: Documents, encoder: Encoder) -> torch.Tensor | None:
-    with server_of(documents) as server, open_mongo(server.uri, encoder, {}) as staged:
-        incident = next(incident for incident in staged.incidents() if incident.incident_id == 1)
-        return list(staged.reports(incident))[1].vector
+def stored(documents: Documents, embedding: Any) -> StoredVector | None:
+    documents["reports"][1]["embedding"] = embedding
+    with server_of(documents) as server, open_mongo(server.uri, {}) as staged:
+        return next(staged.incidents()).reports[1].stored
 
 
-def test_a_vector_of_this_encoder_and_this_text_is_taken_over(documents: Documents, tiny_encoder: Encoder) -> None:
-    documents["reports"][1]["embedding"] = embedding(tiny_encoder, "w20")
-    vector = stored(documents, tiny_encoder)
-    assert vector is not None
-    assert torch.equal(vector, torch.tensor([float(n) / 3 for n in range(32)]))
+def test_a_stored_vector_comes_with_what_it_was_made_from(documents: Documents) -> None:
+    found = stored(documents, EMBEDDING)
+    assert found is not None
+    assert found.vector.tolist() == [0.0, 0.5, float("inf")]  # 1e300 is more than 32 bits can hold
+    assert (found.text_hash, found.fingerprint) == ("a" * 40, "f" * 64)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "embedding",
     [
-        lambda _: {"from_text_hash": text_hash("*w20*")},
-        lambda _: {"from_text_hash": text_hash("w21")},
-        lambda _: {"from_text_hash": None},
-        lambda _: {"encoder_fingerprint": "0" * 64},
-        lambda _: {"encoder_fingerprint": None},  # as the website stores it
-        lambda fields: {"vector": fields["vector"][1:]},
-        lambda fields: {"vector": [float("nan"), *fields["vector"][1:]]},
-        lambda fields: {"vector": ["1.0", *fields["vector"][1:]]},
-        lambda _: {"vector": None},
-        lambda fields: {"vector": [1e300, *fields["vector"][1:]]},  # more than 32 bits can hold
-        lambda fields: {"vector": [0.0] * len(fields["vector"])},
+        None,
+        [1],
+        EMBEDDING | {"vector": None},
+        EMBEDDING | {"vector": ["1.0", 2.0]},
+        EMBEDDING | {"from_text_hash": None},
+        EMBEDDING | {"encoder_fingerprint": None},
+        {key: value for key, value in EMBEDDING.items() if key != "encoder_fingerprint"},  # as the website stores it
     ],
 )
-def test_any_other_vector_is_not(
-    documents: Documents, tiny_encoder: Encoder, change: Callable[[dict[str, Any]], dict[str, Any]]
-) -> None:
-    fields = embedding(tiny_encoder, "w20")
-    documents["reports"][1]["embedding"] = fields | change(fields)
-    assert stored(documents, tiny_encoder) is None
+def test_an_embedding_that_does_not_say_all_of_it_is_ignored(documents: Documents, embedding: Any) -> None:
+    assert stored(documents, embedding) is None
 
 
 @pytest.mark.parametrize(
@@ -126,20 +108,20 @@ def test_any_other_vector_is_not(
         ("duplicates", {"true_incident_number": 4}, "circle"),
     ],
 )
-def test_a_document_of_another_kind_is_left_out_and_named(
-    documents: Documents, tiny_encoder: Encoder, collection: str, change: dict[str, Any], message: str
+def test_an_invalid_document_is_skipped_and_named(
+    documents: Documents, collection: str, change: dict[str, Any], message: str
 ) -> None:
     documents[collection][0] |= change
-    with server_of(documents) as server, open_mongo(server.uri, tiny_encoder, {}) as staged:
+    with server_of(documents) as server, open_mongo(server.uri, {}) as staged:
         (note,) = staged.notes
         assert len(list(staged.incidents())) >= 2
     assert message in note
-    assert note.startswith(f"{mongo.LEFT_OUT} {collection}")
+    assert note.startswith(f"{mongo.SKIPPED} {collection}")
 
 
-def test_the_databases_incidents_are_found_and_only_read(documents: Documents, tiny_encoder: Encoder) -> None:
+def test_the_databases_incidents_are_found_and_only_read(documents: Documents) -> None:
     with server_of(documents) as server:
-        assert content(server.uri, tiny_encoder) == EXPECTED
+        assert content(server.uri) == EXPECTED
     assert {next(iter(command)) for command in server.commands} == {"find", "getMore"}
     assert {command["$db"] for command in server.commands} == {"aiidprod"}
     finds = [command for command in server.commands if "find" in command]
@@ -151,29 +133,22 @@ def test_the_databases_incidents_are_found_and_only_read(documents: Documents, t
     assert all(command["filter"] == {} for command in finds)
 
 
-def test_a_database_that_refuses_is_an_error(documents: Documents, tiny_encoder: Encoder) -> None:
+def test_a_database_that_refuses_is_an_error(documents: Documents) -> None:
     message = "could not be read: OperationFailure: not authorized on aiidprod"
     with server_of(documents, unauthorized=True) as server, pytest.raises(OSError, match=message):
-        content(server.uri, tiny_encoder)
+        content(server.uri)
 
 
-def test_a_database_that_cannot_be_reached_is_an_error_without_the_password(tiny_encoder: Encoder) -> None:
+def test_a_database_that_cannot_be_reached_is_an_error_without_the_password() -> None:
     uri = f"mongodb://editor:{SECRET}@127.0.0.1:9/?serverSelectionTimeoutMS=50"
     with pytest.raises(OSError, match=r"could not be read: ServerSelectionTimeoutError: 127\.0\.0\.1:9") as error:
-        content(uri, tiny_encoder)
+        content(uri)
     assert SECRET not in str(error.value)
 
 
-def test_what_is_no_embedding_is_as_good_as_none(documents: Documents, tiny_encoder: Encoder) -> None:
-    documents["reports"][1]["embedding"] = [1]
-    with server_of(documents) as server:
-        assert content(server.uri, tiny_encoder) == EXPECTED
-
-
-def test_a_damaged_character_does_not_cost_the_text(documents: Documents, tiny_encoder: Encoder) -> None:
-    with server_of(documents, damaged=b"*w20*") as server, open_mongo(server.uri, tiny_encoder, {}) as staged:
-        incident = next(staged.incidents())
-        assert [report.text for report in staged.reports(incident)] == ["w10", "\ufffd" * 5]
+def test_a_damaged_character_does_not_cost_the_text(documents: Documents) -> None:
+    with server_of(documents, damaged=b"*w20*") as server, open_mongo(server.uri, {}) as staged:
+        assert [report.text for report in next(staged.incidents()).reports] == ["w10", "\ufffd" * 5]
 
 
 # The URI
@@ -188,12 +163,12 @@ def test_a_damaged_character_does_not_cost_the_text(documents: Documents, tiny_e
     ],
 )
 def test_the_uri_comes_from_a_variable_or_is_given(
-    documents: Documents, tiny_encoder: Encoder, place: str, environment: dict[str, str]
+    documents: Documents, place: str, environment: dict[str, str]
 ) -> None:
     with server_of(documents) as server:
         address = server.uri.removeprefix("mongodb://")
         environment = {key: value.format(address) for key, value in environment.items()}
-        with open_mongo(place.format(address), tiny_encoder, environment) as staged:
+        with open_mongo(place.format(address), environment) as staged:
             assert [incident.incident_id for incident in staged.incidents()] == [1, 2, 3]
 
 
@@ -208,8 +183,8 @@ def test_the_uri_comes_from_a_variable_or_is_given(
         (f"http://editor:{SECRET}@a.example", "got one that is refused.*InvalidURI"),
     ],
 )
-def test_a_uri_that_is_none_is_refused_without_showing_it(tiny_encoder: Encoder, place: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message) as error, open_mongo(place, tiny_encoder, {}):
+def test_an_invalid_uri_is_refused_without_showing_it(place: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error, open_mongo(place, {}):
         pass
     assert SECRET not in str(error.value)
     assert error.value.__cause__ is None

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +40,18 @@ def test_a_first_run_a_run_without_changes_and_an_edit(tmp_path: Path, monkeypat
     files = ["--output", str(tmp_path / "incident_cls.pt"), "--cache", str(tmp_path / "vectors.sqlite")]
     with serving(server):
         options = ["--database", server.uri, "--model", str(MODEL_FOLDER), *files]
-        monkeypatch.setattr(sys, "argv", ["refresh_database.py", *options])
 
         def state() -> list[Any]:
             return [list(data[name].find({}, {"_id": False})) for name in ("incidents", "reports")]
 
-        assert refresh_database.main() == 0
+        assert refresh_database.main(options) == 0
         first = state()
         assert len(first[0]) == 1367
         assert all(len(incident["nlp_similar_incidents"]) == 3 for incident in first[0])
         assert all("embedding" in report for report in first[1])
-        assert refresh_database.main() == 0
+        assert refresh_database.main(options) == 0
         assert state() == first
         data["reports"].update_one({"report_number": 1}, {"$set": {"text": "A robot crushed a worker."}})
-        assert refresh_database.main() == 0
+        assert refresh_database.main(options) == 0
         changed = [new["report_number"] for new, old in zip(state()[1], first[1], strict=True) if new != old]
         assert changed == [1]

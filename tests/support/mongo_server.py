@@ -72,6 +72,8 @@ class MongoServer:
             case "find":
                 found = collection.find(command["filter"], command.get("projection")).limit(command.get("limit", 0))
                 reply: Document | None = self._batch("firstBatch", collection.name, list(found))
+            case "aggregate":  # what a count of documents is
+                reply = self._batch("firstBatch", collection.name, list(collection.aggregate(command["pipeline"])))
             case "getMore":
                 reply = self._batch("nextBatch", *self._rest.pop(command["getMore"]))
             case "insert":

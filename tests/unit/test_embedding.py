@@ -8,7 +8,7 @@ import torch
 
 from incidents.errors import InvalidModelError
 from incidents.model.encoder import Embedding, Encoder
-from scripts.indexing.embedding import PendingTexts, embed
+from scripts.indexing.embedding import embed
 from scripts.indexing.vector_cache import VectorCache
 
 TEXTS = [" ".join(f"w{4 + (n * k) % 50}" for k in range(1 + n % 45)) for n in range(60)]  # some are too long
@@ -25,10 +25,9 @@ def threads() -> Iterator[None]:
 def embed_all(texts: list[str], folder: Path, n_encoders: int, texts_per_batch: int) -> dict[str, Embedding]:
     encoders = [Encoder.load(folder) for _ in range(n_encoders)]
     told: list[int] = []
-    with PendingTexts() as pending, VectorCache(None, fingerprint="f", width=32) as cache:
-        for text in texts:
-            pending.add(cache.key(text), text)
-        empty = embed(pending, cache, encoders, texts_per_batch, lambda _, tokens: told.append(tokens))
+    with VectorCache(None, fingerprint="f", width=32) as cache:
+        distinct = [(cache.key(text), text) for text in dict.fromkeys(texts)]
+        empty = embed(distinct, cache, encoders, texts_per_batch, lambda _, tokens: told.append(tokens))
         found = {text: cache.get(cache.key(text)) for text in texts if cache.key(text) not in empty}
     assert sum(told) == sum(embedding.tokens_used for embedding in found.values())
     assert len(told) == -(-len(set(texts)) // texts_per_batch)
@@ -49,14 +48,6 @@ def test_vectors_are_the_same_whatever_the_batching(
     for text, embedding in zip(TEXTS, tiny_encoder.encode_batch(TEXTS), strict=True):
         assert (found[text].vector - embedding.vector).abs().max() <= TOLERANCE
         assert (found[text].tokens, found[text].tokens_used) == (embedding.tokens, embedding.tokens_used)
-
-
-def test_texts_wait_once_and_the_longest_is_first() -> None:
-    with PendingTexts() as pending:
-        for text in ("bb", "a", "dddd", "bb", "ccc"):
-            pending.add(text.encode(), text)
-        assert (pending.n_texts, pending.n_characters) == (4, 10)
-        assert [[text for _, text in batch] for batch in pending.batches(3)] == [["dddd", "ccc", "bb"], ["a"]]
 
 
 @pytest.mark.parametrize("texts_per_batch", [1, 4])
@@ -82,10 +73,9 @@ def test_a_failure_keeps_every_vector_that_was_computed(
 
     for encoder in encoders:
         encoder.encode_batch = compute  # type: ignore[method-assign, assignment]
-    with PendingTexts() as pending, VectorCache(None, fingerprint="f", width=32) as cache:
-        for text in TEXTS:
-            pending.add(cache.key(text), text)
+    with VectorCache(None, fingerprint="f", width=32) as cache:
+        distinct = [(cache.key(text), text) for text in dict.fromkeys(TEXTS)]
         with pytest.raises(type(failure)):
-            embed(pending, cache, encoders, 1, lambda *_: None)
+            embed(distinct, cache, encoders, 1, lambda *_: None)
         assert len(computed) >= 20
         assert len(cache) == len(computed)

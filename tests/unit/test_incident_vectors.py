@@ -4,73 +4,48 @@ import pytest
 import torch
 
 from incidents.index.incident_index import EncoderInfo
-from scripts.indexing.embedding import PendingTexts
-from scripts.indexing.incident_vectors import LeftOut, Rows, average, make_plan
-from scripts.indexing.vector_cache import VectorCache
-from scripts.sources.incident import Incident
-from scripts.sources.staging import StagedIncidents
+from scripts.indexing.incident_vectors import IncidentMeans, Skipped
 
 ENCODER = EncoderInfo("by hand", "1", "f" * 64, width=2, token_limit=10)
 BUILT_AT = "2026-01-02T03:04:05+00:00"
 
 
 def test_an_incidents_vector_is_the_plain_mean_and_incidents_are_sorted() -> None:
-    rows = Rows()
-    rows.add(Incident(8, "Eight"), [(torch.tensor([1.0, 0.0]), 1), (torch.tensor([3.0, 4.0]), 1)])
-    rows.add(Incident(5, "Five"), [(torch.tensor([7.0, 7.0]), 1)])
-    index = rows.index(ENCODER, "by hand", BUILT_AT)
+    means = IncidentMeans()
+    means.add(8, "Eight", [(torch.tensor([1.0, 0.0]), 1), (torch.tensor([3.0, 4.0]), 1)])
+    means.add(5, "Five", [(torch.tensor([7.0, 7.0]), 1)])
+    index = means.index(ENCODER, "by hand", BUILT_AT)
     assert (index.ids.tolist(), index.titles, index.report_counts.tolist()) == ([5, 8], ["Five", "Eight"], [1, 2])
     assert index.vectors.tolist() == [[7.0, 7.0], [2.0, 2.0]]
     assert (index.source, index.built_at) == ("by hand", BUILT_AT)
 
 
 def test_a_vector_that_is_a_mean_counts_for_all_its_texts() -> None:
-    rows = Rows()
-    rows.add(Incident(1, "One"), [(torch.tensor([1.0, 0.0]), 3), (torch.tensor([5.0, 8.0]), 1)])
-    assert (rows.means[0].tolist(), rows.report_counts) == ([2.0, 2.0], [4])
+    means = IncidentMeans()
+    means.add(1, "One", [(torch.tensor([1.0, 0.0]), 3), (torch.tensor([5.0, 8.0]), 1)])
+    assert (means.means[0].tolist(), means.report_counts) == ([2.0, 2.0], [4])
 
 
 def test_a_mean_of_one_vector_is_that_vector_to_the_last_bit() -> None:
     vector = torch.rand(1000)
     for count in (1, 3, 7, 24):
-        rows = Rows()
-        rows.add(Incident(1, "One"), [(vector, count)])
-        assert torch.equal(rows.means[0], vector)
+        means = IncidentMeans()
+        means.add(1, "One", [(vector, count)])
+        assert torch.equal(means.means[0], vector)
 
 
 def test_the_order_of_reports_does_not_matter() -> None:
     """In float32 it would: 1e8 + 1 is 1e8."""
     vectors = [torch.tensor([x, 1.0]) for x in (1e8, 1.0, -1e8, 1.0)]
     for order in (vectors, vectors[::-1], vectors[1:] + vectors[:1]):
-        rows = Rows()
-        rows.add(Incident(1, "One"), [(vector, 1) for vector in order])
-        assert rows.means[0].tolist() == [0.5, 1.0]
+        means = IncidentMeans()
+        means.add(1, "One", [(vector, 1) for vector in order])
+        assert means.means[0].tolist() == [0.5, 1.0]
 
 
-def test_an_incident_without_reports_is_left_out() -> None:
-    rows = Rows()
-    rows.add(Incident(5, "Five"), [])
-    assert rows.left_out == [LeftOut(5, 0, "none of its reports can be used")]
+def test_an_incident_without_reports_is_skipped() -> None:
+    means = IncidentMeans()
+    means.add(5, "Five", [])
+    assert means.skipped == [Skipped(5, 0, "none of its reports can be used")]
     with pytest.raises(ValueError, match="expected at least one incident with a report that can be used, got none"):
-        rows.index(ENCODER, "by hand", BUILT_AT)
-
-
-def test_a_vector_that_the_source_has_is_not_computed_again_even_for_the_same_text_elsewhere() -> None:
-    with StagedIncidents("") as source, VectorCache(None, fingerprint="", width=2) as cache, PendingTexts() as pending:
-        source.add_incident(1, "One", [11, 12])
-        source.add_incident(2, "Two", [21])
-        source.add_report(11, "*known*", vector=[1.0, 2.0])
-        source.add_report(12, "known")
-        source.add_report(21, "new")
-        told: list[None] = []
-        plan = make_plan(source, cache, pending, lambda: told.append(None))
-        assert [text for batch in pending.batches(1) for _, text in batch] == ["new"]
-        assert len(told) == 2
-        rows = average(plan, cache, empty={cache.key("new")})
-    assert [
-        (incident.incident_id, mean.tolist()) for incident, mean in zip(rows.incidents, rows.means, strict=True)
-    ] == [(1, [1.0, 2.0])]
-    assert [str(left_out) for left_out in rows.left_out] == [
-        "incident 2: none of its reports can be used",
-        "incident 2, report 21: it has no text that the model can read",
-    ]
+        means.index(ENCODER, "by hand", BUILT_AT)

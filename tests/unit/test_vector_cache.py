@@ -113,7 +113,10 @@ def test_a_vector_with_a_flipped_bit_is_refused(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.rindex(torch.tensor([1.5, 2.5]).numpy().tobytes())] ^= 1
     path.write_bytes(content)
-    with open_cache(path) as cache, pytest.raises(UnusableCacheError, match="a vector is not as it was; delete it"):
+    with (
+        open_cache(path) as cache,
+        pytest.raises(UnusableCacheError, match="a vector does not match its checksum; delete it"),
+    ):
         cache.get(b"key")
 
 
