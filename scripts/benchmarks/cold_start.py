@@ -1,4 +1,4 @@
-"""Measure a process from its start to its first answer: with a handler, with transformers, or only importing torch."""
+"""Measure a process from its start to its first answer: with a handler, with transformers, and importing torch only."""
 
 import os
 import select
@@ -12,19 +12,22 @@ from typing import IO, cast
 import torch
 
 from incidents.names import INDEX_FILENAME
-from scripts.benchmarks.turns import Row, summarise, take_turns
-from scripts.cli.paths import REPOSITORY
+from incidents.store.current import IMAGE_FOLDER
+from scripts.benchmarks.turns import Row, summarize, take_turns
 
 POLL_SECONDS = 0.002
-"""Between two looks at the memory of a process."""
+"""Between two readings of a process's memory."""
 MEMORY = {"resident": "VmHWM", "private": "RssAnon"}
-"""The kinds of memory that are measured and their names in /proc/[pid]/status, see proc(5)."""
+"""The kinds of memory, and their names in /proc/[pid]/status, see proc(5)."""
+
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+"""What the image sets for the handlers, see inference/Dockerfile."""
 
 COLD_OURS = """
 import contextlib, sys
-sys.modules["numpy"] = None  # which the image has not got
+sys.modules["numpy"] = None  # the image has none
 import similar
-with contextlib.redirect_stdout(sys.stderr):  # where its metrics go
+with contextlib.redirect_stdout(sys.stderr):  # its metrics go to standard output
     answer = similar.handler({"text": sys.stdin.read()}, None)
 assert answer["statusCode"] == 200, answer
 print(flush=True)
@@ -50,10 +53,9 @@ print(flush=True)
 
 
 def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -> list[Row]:
-    """A process from its start to its first answer, with its peak memory, beside one that imports torch as it comes.
+    """Time a process from its start to its first answer, and its peak memory, beside one that only imports torch.
 
-    Memory is measured twice: what was resident, of which the pages of files can be taken back at any time, and what was
-    private to the process, which cannot.
+    Resident memory includes pages of files, which the system may drop at any time; private memory does not.
     """
     return [_bench_cold_start(folder, length, repetitions) for length in lengths]
 
@@ -61,7 +63,7 @@ def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -
 def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
     text = " ".join(f"w{token}" for token in torch.randint(4, 50_000, (length - 2,)).tolist())
     environment = os.environ | {
-        "PYTHONPATH": str(REPOSITORY / "inference"),
+        "PYTHONPATH": str(IMAGE_FOLDER),
         "MODEL_PATH": str(folder),
         "INDEX_PATH": str(folder / INDEX_FILENAME),
         "ENCODER_THREADS": str(torch.get_num_threads()),
@@ -72,7 +74,12 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
         command = [sys.executable, "-W", "ignore", "-c", program]
         with tempfile.TemporaryFile("w+") as log:
             process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment | (MALLOC if name == "ours" else {}),
+                text=True,
             )
             with process:
                 stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
@@ -82,7 +89,7 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
                 while not select.select([stdout], [], [], POLL_SECONDS)[0]:
                     most = {kind: max(most[kind], now) for kind, now in _kilobytes(process.pid).items()}
                 answer = stdout.readline()
-                process.kill()  # what comes after the answer is not measured
+                process.kill()  # what follows the answer is not measured
             if not answer:
                 log.seek(0)
                 raise RuntimeError(f"expected an answer from {name}, got: {log.read()}")
@@ -94,7 +101,7 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
         transformers=lambda: run("transformers", COLD_REFERENCE),
         torch=lambda: run("torch", COLD_TORCH),
     )
-    row: Row = {"tokens": length, **summarise(seconds)}
+    row: Row = {"tokens": length, **summarize(seconds)}
     row["transformers / ours"] = row["transformers ms"] / row["ours ms"]
     for kind in MEMORY:
         row |= {f"{name} {kind} MiB": statistics.median(most[kind] for most in peaks[name]) / 1024 for name in peaks}
@@ -103,6 +110,6 @@ def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
 
 
 def _kilobytes(process_id: int) -> dict[str, int]:
-    """A process's memory by kind; 0 where it has ended."""
+    """A process's memory by kind; 0 after its end."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process_id}/status").read_text().splitlines())
     return {kind: int(status.get(field, "0").split()[0]) for kind, field in MEMORY.items()}

@@ -1,4 +1,4 @@
-"""What is compared takes turns within one run, so that a machine that is slow for a while is slow for all."""
+"""Contestants take turns within one run, so that a machine that is slow for a while is slow for all of them."""
 
 import statistics
 import time
@@ -9,14 +9,14 @@ SHORTEST_TURN = 0.01
 """Seconds."""
 
 Row = dict[str, Any]
-"""What was measured at one size, by name."""
+"""Measurements at one size, by name."""
 
 
 def take_turns(repetitions: int, **contestants: Callable[[], object]) -> dict[str, list[float]]:
-    """Seconds of a run of every contestant in every repetition, after one repetition that does not count.
+    """Seconds of every contestant's run in every repetition, after one repetition that does not count.
 
-    A turn goes on for SHORTEST_TURN: one run of less, right after another contestant, tells mostly how long threads and
-    caches take to come back.
+    A turn lasts at least SHORTEST_TURN: a shorter one, right after another contestant's, mostly measures how long
+    threads and caches take to recover.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for repetition in range(repetitions + 1):
@@ -31,7 +31,7 @@ def take_turns(repetitions: int, **contestants: Callable[[], object]) -> dict[st
     return seconds
 
 
-def summarise(seconds: dict[str, list[float]]) -> Row:
+def summarize(seconds: dict[str, list[float]]) -> Row:
     """Medians and spreads in milliseconds."""
     row: Row = {}
     for name, values in seconds.items():
