@@ -5,10 +5,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModel, PreTrainedTokenizerFast
@@ -19,6 +18,9 @@ from incidents.settings import settings
 from scripts.benchmarks.turns import take_turns
 from scripts.indexing.embedding import embed
 from scripts.indexing.vector_cache import VectorCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def bench_embedding(folder: Path, texts: list[str], turns: int) -> dict[str, Any]:
