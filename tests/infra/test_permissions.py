@@ -62,7 +62,7 @@ def test_a_function_has_these_permissions_and_no_others(template: Template) -> N
 
 def test_a_function_mounts_by_the_access_point_only(template: Template) -> None:
     mounts = [each for _, each in template.statements() if actions(each) == MOUNTING]
-    assert len(mounts) == len(script_names()) - 1  # the page has none
+    assert len(mounts) == len(script_names()) - 1  # the page does not mount it
     for mount in mounts:
         arn = mount["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
         assert arn.endswith(":access-point/<ModelCache/FileSystem/Models>")
