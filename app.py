@@ -1,22 +1,20 @@
-"""Build the stack by the settings in the environment and in .env; the CDK's command line runs this."""
+"""The CDK app: the stack with the settings of the environment and of `.env`."""
 
-import os
 import sys
 
 from aws_cdk import App
-from dotenv import dotenv_values
+from pydantic import ValidationError
 
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, problems
 from infrastructure.stack import AiidNlpLambdaStack
 
 
 def main() -> None:
-    """Synthesise the stack; a setting that cannot be used is named, and ends it."""
-    written = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    """Synthesize the stack, or exit with a sentence for each invalid setting."""
     try:
-        settings = Settings.from_mapping(written | os.environ)
-    except ValueError as error:
-        sys.exit(f"Nothing synthesised: {error}")
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit("\n".join(f"Nothing synthesized: {problem}" for problem in problems(error)))
     app = App()
     AiidNlpLambdaStack(app, settings=settings)
     app.synth()

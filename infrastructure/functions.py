@@ -1,4 +1,4 @@
-"""The Lambda functions: one per script, all from one image."""
+"""The Lambda functions: one per script, all from the same image."""
 
 from pathlib import Path
 from typing import Final, cast
@@ -17,17 +17,17 @@ from incidents.http.routes import script_names
 from infrastructure.settings import Settings
 
 LIGHT_SCRIPTS: Final = frozenset({"info", "page"})
-"""The scripts that never run the model; any other is given what the model needs."""
+"""Scripts that never run the model; all others get the memory and time that the model needs."""
 
 STATIC_SCRIPTS: Final = frozenset({"page"})
-"""The scripts that read neither model nor index, and may not."""
+"""Scripts that read neither model nor index, and get no access to them."""
 
 WARMING_EVENT: Final = {"text": "warm"}
-"""A direct invocation with a text, for which a function loads the model; nobody reads the answer."""
+"""A direct invocation with a text, which makes a function load the model; the answer is discarded."""
 
 
 class Functions(Construct):
-    """The image, and for each script a function with a role and a log group of its own."""
+    """The image, and per script a function with its own role and log group."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Functions(Construct):
             description=f"What the Lambda function of inference/{script}.py may do",
         )
         log_group.grant_write(role)
-        # What Lambda asks of a function in a VPC; it makes the interfaces, so they have no name yet.
+        # Lambda requires these of a function in a VPC. It creates the interfaces later, so no ARN can be named.
         role.add_to_policy(
             iam.PolicyStatement(
                 sid="NetworkInterfaces",
@@ -98,7 +98,7 @@ class Functions(Construct):
             environment=self._environment,
             role=role,
             vpc=self._vpc,
-            allow_public_subnet=True,  # it has no public address, and needs none
+            allow_public_subnet=True,  # the function gets no public address and needs none
             security_groups=[self._security_group],
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
@@ -121,7 +121,7 @@ class Functions(Construct):
 
 
 def make_log_group(scope: Construct, construct_id: str, retention_days: int) -> logs.LogGroup:
-    """Make a log group that goes when the stack goes."""
+    """Make a log group that is deleted with the stack."""
     group = logs.LogGroup(scope, construct_id, removal_policy=RemovalPolicy.DESTROY)
     cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = retention_days
     return group

@@ -1,4 +1,4 @@
-"""The index store: the bucket where a new index is published, and a model that is not in the image."""
+"""The index store: the bucket for published indexes, and for a model that the image lacks."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -7,7 +7,7 @@ from constructs import Construct
 
 
 class IndexStore(Construct):
-    """A private, versioned bucket. It stays when the stack goes, as it holds what the refresh job has made."""
+    """A private, versioned bucket. It outlives the stack, because it holds the results of the refresh job."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, key: str, model_prefix: str, old_index_days: int
@@ -28,14 +28,14 @@ class IndexStore(Construct):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
-            # Also of an update that fails; but a first deployment that fails takes its empty bucket with it.
+            # A failed first deployment still deletes its empty bucket.
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self._index_arn = self.bucket.arn_for_objects(key)
         self._model_arn = self.bucket.arn_for_objects(f"{model_prefix}/*")
 
     def read_statements(self) -> list[iam.PolicyStatement]:
-        """What reading takes; without the right to list, S3 answers 403 for what is not there, as if it were secret."""
+        """The permissions to read. Without the one to list, S3 answers 403 instead of 404 for a missing object."""
         return [
             iam.PolicyStatement(
                 actions=["s3:GetObject", "s3:GetObjectVersion"], resources=[self._index_arn, self._model_arn]
@@ -44,7 +44,7 @@ class IndexStore(Construct):
         ]
 
     def allow_publishing(self, publisher_arn: str) -> None:
-        """Let a role or user replace the index, or bring an earlier version back, and nothing else."""
+        """Allow a role or user to publish an index and roll it back, and nothing else."""
         for actions, resource in (
             (["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], self._index_arn),
             (["s3:ListBucket", "s3:ListBucketVersions"], self.bucket.bucket_arn),

@@ -1,4 +1,4 @@
-"""The inference API: an HTTP API whose routes are the scripts' and their aliases."""
+"""The inference API: an HTTP API with a route per script and per alias."""
 
 import json
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ ACCESS_LOG: Final = {
     "error": "$context.error.message",
     "integrationError": "$context.integrationErrorMessage",
 }
-"""What is logged of a request: neither its text nor who sent it."""
+"""The access log's fields. They hold neither the text of a request nor its sender."""
 
 
 class InferenceApi(Construct):
-    """The HTTP API, its routes and its one stage.
+    """The HTTP API, its routes and its only stage.
 
-    The only file that knows the alpha module: aws_cdk.aws_apigatewayv2 has the same names.
+    No other file imports the alpha module, so replacing it by aws_cdk.aws_apigatewayv2, with the same names, is local.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class InferenceApi(Construct):
                 allow_credentials=True,
                 allow_headers=list(CORS_HEADERS),
                 allow_methods=[apigateway.CorsHttpMethod[method] for method in METHODS],
-                allow_origins=list(settings.cors_origins),
+                allow_origins=list(settings.cors_allow_origins),
             ),
         )
         self.id = api.api_id
@@ -84,7 +84,7 @@ class InferenceApi(Construct):
         self.url = stage.url
         access_logs = make_log_group(self, "AccessLogs", settings.log_retention_days)
         cast("CfnStage", stage.node.default_child).access_log_settings = CfnStage.AccessLogSettingsProperty(
-            # Not `log_group_arn`: API Gateway drops the `:*` at its end, and the stage would look changed ever after.
+            # Not `log_group_arn`: API Gateway drops its trailing `:*`, so the stage would always appear as drifted.
             destination_arn=Stack.of(self).format_arn(
                 service="logs",
                 resource="log-group",

@@ -1,4 +1,4 @@
-"""The model cache: a file system for what was published after the image was built, mounted into functions."""
+"""The model cache: a file system, mounted into functions, for models and indexes newer than the image."""
 
 from typing import Final, cast
 
@@ -11,11 +11,11 @@ from constructs import Construct
 
 MOUNT_PATH: Final = "/mnt/hf_models_cache"
 OWNER: Final = "1001"
-"""User and group that own the models; not root, and none of the base image's own."""
+"""User and group that own the models; neither root nor an account of the base image."""
 
 
 class ModelCache(Construct):
-    """An encrypted EFS file system; all it holds can be fetched again, so it goes when the stack goes."""
+    """An encrypted EFS file system. Its content can be fetched again, so it is deleted with the stack."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc, security_group: ec2.ISecurityGroup
@@ -29,10 +29,10 @@ class ModelCache(Construct):
             security_group=security_group,
             encrypted=True,
             enable_automatic_backups=False,
-            # Bursting costs nothing on top and reads 100 MB a second: few instances start cold at the same time.
+            # Bursting has no extra charge. Its 100 MB/s suffice, because few instances start cold at the same time.
             throughput_mode=efs.ThroughputMode.BURSTING,
             removal_policy=RemovalPolicy.DESTROY,
-            # With any policy, EFS asks for an IAM identity. What False adds would let every such identity be root.
+            # Any policy makes EFS require an IAM identity; False would grant root access to each identity.
             allow_anonymous_access=True,
             file_system_policy=iam.PolicyDocument(
                 statements=[
@@ -54,9 +54,9 @@ class ModelCache(Construct):
         )
 
     def mount(self, function: lambda_.Function) -> None:
-        """Mount the models into a function, and let it read them and put what was published there.
+        """Mount the models into a function with permission to read and write them.
 
-        `lambda_.FileSystem` would do so too, by a statement on every file system.
+        `lambda_.FileSystem` does the same, but with a statement on every file system.
         """
         cast("lambda_.CfnFunction", function.node.default_child).file_system_configs = [
             lambda_.CfnFunction.FileSystemConfigProperty(

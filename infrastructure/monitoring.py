@@ -1,4 +1,4 @@
-"""Monitoring: alarms for what somebody has to act on, and one dashboard to look at."""
+"""Monitoring: alarms that require action, and a dashboard."""
 
 from typing import Final
 
@@ -9,19 +9,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-METRICS_NAMESPACE: Final = "SimilarIncidents"
-SERVICE: Final = "similar-incidents"
-"""What the functions call their own metrics, and the dimension that these have."""
+from incidents.names import METRICS_NAMESPACE, SERVICE
 
 SERVER_ERRORS: Final = 5
-"""Answers with 5xx in five minutes that raise an alarm; a single one that the caller tried again does not."""
+"""Answers with status 5xx within five minutes that raise an alarm; a single one, which the caller retries, does not."""
 SLOW_MILLISECONDS: Final = 25_000
-"""The p99 latency that raises an alarm: API Gateway gives up after 30 seconds."""
+"""The p99 latency that raises an alarm; API Gateway ends a call after 30,000 ms."""
 SECONDS_PER_DAY: Final = 86_400
 
 
 class Monitoring(Construct):
-    """Three alarms or four, and graphs of what they watch and of what explains them."""
+    """Three or four alarms, and a dashboard of the metrics that they watch and of those that explain them."""
 
     def __init__(
         self,
@@ -51,7 +49,7 @@ class Monitoring(Construct):
                 self._of_api("Latency", "p99"),
                 SLOW_MILLISECONDS,
                 "Answers take nearly as long as API Gateway waits",
-                # In five minutes with few requests, one cold start is the p99.
+                # With few requests in five minutes, a single cold start is the p99.
                 evaluation_periods=3,
                 datapoints_to_alarm=2,
             ),
@@ -63,7 +61,7 @@ class Monitoring(Construct):
                     index_age,
                     index_stale_days * SECONDS_PER_DAY,
                     f"The index in use was built {index_stale_days} days ago or earlier: has the refresh failed?",
-                    # Requests measure the age. While none comes, what the last one found is still so.
+                    # Only requests report the age; without any, the last state remains valid.
                     missing_data=cloudwatch.TreatMissingData.IGNORE,
                 )
             )

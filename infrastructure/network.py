@@ -1,4 +1,4 @@
-"""The network: one public subnet that nothing can enter and from which only the model cache and S3 are reached."""
+"""The network: a public subnet without inbound access, from which only the model cache and S3 are reachable."""
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
@@ -7,9 +7,9 @@ HTTPS_PORT = 443
 
 
 class Network(Construct):
-    """A VPC in one availability zone, without a NAT gateway, which would cost more than everything else at rest.
+    """A VPC in one availability zone, without a NAT gateway, which would cost more than the rest of an idle stack.
 
-    A Lambda function in it has no public address and so no way to the internet. S3 is reached through a gateway
+    A Lambda function in it has no public address and therefore no internet access. It reaches S3 through a gateway
     endpoint, which is free.
     """
 
@@ -21,7 +21,7 @@ class Network(Construct):
             ip_addresses=ec2.IpAddresses.cidr("10.0.0.0/16"),
             max_azs=1,
             nat_gateways=0,
-            # Nothing is in the default security group, and emptying it takes one more function with rights of its own.
+            # The default security group is unused. Restricting it would add a function with permissions of its own.
             restrict_default_security_group=False,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -45,6 +45,6 @@ class Network(Construct):
             allow_all_outbound=False,
         )
         self.functions_group.connections.allow_to(self.cache_group, ec2.Port.NFS, "models")
-        # S3's addresses are a prefix list whose id only a look-up in the account tells; the endpoint's policy says
-        # which bucket, and no other route leads out.
+        # The id of S3's prefix list is only known by a lookup in the account. The endpoint's policy limits access to
+        # the bucket, and no other route leads out.
         self.functions_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS_PORT), "S3, by its endpoint")

@@ -1,165 +1,199 @@
-"""What the stack reads from the environment or `.env`, once; without the CDK, as the local server reads it too."""
+"""The settings of the stack, read from the environment and from `.env`."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557,
                              2922, 3288, 3653)  # fmt: skip
-"""The days for which CloudWatch can keep logs."""
+"""The retention periods that CloudWatch Logs offers, in days."""
 
 ARN: Final = r"arn:aws[a-z-]*:{service}:{region}:\d{{12}}:{resource}"
 NAME: Final = r"[\w.-]*\w[\w.-]*"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is deployed, and where. What is optional and not set is None."""
+def matching(pattern: str, expected: str) -> BeforeValidator:
+    """Accept a string that matches the whole pattern; `expected` completes "expected NAME to be …"."""
 
-    cdk_deploy_account: str | None
-    """CDK_DEPLOY_ACCOUNT: the AWS account to deploy to; else that of the credentials."""
-    cdk_deploy_region: str | None
-    """CDK_DEPLOY_REGION: the AWS region to deploy to; else that of the credentials."""
-    availability_zone: str | None
-    """AVAILABILITY_ZONE: the zone of the network; else the region's first. A few zones lack Lambda or EFS."""
-    architecture: str
-    """ARCHITECTURE: x86_64 as most machines that build images are; arm64 costs a fifth less per GB-second."""
-    lambda_memory_mb: int
-    """LAMBDA_MEMORY_MB: of a function that runs the model. CPUs come with memory: 8,096 MB make 4.6."""
-    lambda_timeout_seconds: int
-    """LAMBDA_TIMEOUT_SECONDS: of a function that runs the model. The API answers after 30 s, an invocation may wait."""
-    light_lambda_memory_mb: int
-    """LIGHT_LAMBDA_MEMORY_MB: of a function that never runs the model. 1,769 MB make one CPU, for importing torch."""
-    light_lambda_timeout_seconds: int
-    """LIGHT_LAMBDA_TIMEOUT_SECONDS: of a function that never runs the model; after 30 s nobody waits any more."""
-    reserved_concurrency: int | None
-    """RESERVED_CONCURRENCY: most instances of each function that runs the model, and reserved for it; else unreserved,
-    as an account has to keep 100 unreserved and a new one has fewer."""
-    throttle_requests_per_second: int
-    """THROTTLE_REQUESTS_PER_SECOND: on average, of all callers together; this bounds what abuse can cost."""
-    throttle_burst_requests: int
-    """THROTTLE_BURST_REQUESTS: at once. Twice a second's worth lets a page's parallel requests through."""
-    keep_warm_minutes: int
-    """KEEP_WARM_MINUTES: between calls that keep an instance of each model function loaded; 0 for none."""
-    iam_authorization: bool
-    """IAM_AUTHORIZATION: whether every route wants a request signed by an IAM identity."""
-    cors_origins: tuple[str, ...]
-    """CORS_ALLOW_ORIGINS: origins whose pages may call the API from a browser, separated by commas."""
-    log_retention_days: int
-    """LOG_RETENTION_DAYS: how long logs are kept. A month is enough to look into what somebody reports."""
-    index_stale_days: int
-    """INDEX_STALE_DAYS: age at which an index raises an alarm, 0 for never. Three days: two refreshes missed."""
-    old_index_days: int
-    """OLD_INDEX_DAYS: how long an index that was replaced is kept, to go back to."""
-    index_publisher_arn: str | None
-    """INDEX_PUBLISHER_ARN: the IAM role or user that may publish an index; else only whoever has the right anyway."""
-    alarm_topic_arn: str | None
-    """ALARM_TOPIC_ARN: the SNS topic that alarms tell; else they only show."""
-    model_dir: str
-    """MODEL_DIR: the folder in the cache where the newer index is, and a model under its name on the hub."""
-    model_filename: str
-    """MODEL_FILENAME: the weights in a published model's folder."""
-    incidents_filename: str
-    """INCIDENTS_FILENAME: the index file's name in the cache."""
-    hf_model_uri: str
-    """HF_MODEL_URI: the model's name on the hub, by which it is published: under models/ in the bucket."""
-    index_key: str
-    """INDEX_KEY: the published index's name in the bucket."""
-    index_refresh_seconds: int
-    """INDEX_REFRESH_SECONDS: how often a function looks for a newer index. It is published daily, so 5 min are soon."""
-    max_text_characters: int | None
-    """MAX_TEXT_CHARACTERS: longest text accepted; else what the service has as its default."""
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise _rejected(expected)
+        return value
+
+    return BeforeValidator(check)
+
+
+def whole(least: int, most: int) -> BeforeValidator:
+    """Accept a whole number within a range, written in decimal digits alone."""
+
+    def check(value: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", value) or not least <= int(value) <= most:
+            raise _rejected(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return BeforeValidator(check)
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Split origins at commas."""
+    # Browsers send origins in lower case, and reject `*` for calls with credentials.
+    found = tuple(origin.strip() for origin in value.split(","))
+    if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin, re.ASCII) for origin in found):
+        raise _rejected("origins such as https://example.org, separated by commas")
+    return found
+
+
+class Settings(BaseSettings):
+    """What the stack deploys, and where.
+
+    Each field is set by the variable of its name in upper case. The environment overrides `.env`; an empty value
+    means the default. A setting without a default is None unless set.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=False)
+
+    cdk_deploy_account: Annotated[str | None, matching(r"\d{12}", "an account id of 12 digits")] = Field(
+        default=None, description="AWS account to deploy to. By default, the account of the credentials in use."
+    )
+    cdk_deploy_region: Annotated[str | None, matching(r"[a-z]{2,}(-[a-z]+)+-\d", "a region such as us-east-1")] = Field(
+        default=None, description="AWS region to deploy to. By default, the region of the credentials in use."
+    )
+    availability_zone: Annotated[
+        str | None, matching(r"[a-z]{2,}(-[a-z0-9]+)+-\d[a-z]", "an availability zone such as us-east-1a")
+    ] = Field(
+        default=None,
+        description="The network's only availability zone. By default, the region's first. "
+        "Choose another where the first lacks Lambda or EFS.",
+    )
+    architecture: Annotated[Literal["x86_64", "arm64"], matching("x86_64|arm64", "x86_64 or arm64")] = Field(
+        default="x86_64",
+        description="Processor architecture of the image and the functions, x86_64 or arm64. The default is that of "
+        "most build machines; arm64 costs a fifth less per GB-second.",
+    )
+    lambda_memory_mb: Annotated[int, whole(128, 10_240)] = Field(
+        default=8096,
+        description="Memory of each function that runs the model, in MB. "
+        "Lambda allots CPU in proportion: the default buys 4.6 vCPUs.",
+    )
+    lambda_timeout_seconds: Annotated[int, whole(1, 900)] = Field(
+        default=600,
+        description="Timeout of each function that runs the model, in seconds. API Gateway ends a call after 30; "
+        "the default leaves time for direct invocations.",
+    )
+    light_lambda_memory_mb: Annotated[int, whole(128, 10_240)] = Field(
+        default=1769,
+        description="Memory of each function that never runs the model, in MB. "
+        "The default buys one full vCPU, which shortens the import of torch.",
+    )
+    light_lambda_timeout_seconds: Annotated[int, whole(1, 900)] = Field(
+        default=30,
+        description="Timeout of each function that never runs the model, in seconds. "
+        "The default is the time after which API Gateway ends a call.",
+    )
+    reserved_concurrency: Annotated[int | None, whole(1, 100_000)] = Field(
+        default=None,
+        description="Instances reserved for each function that runs the model, which is also their maximum. By default "
+        "none: an account must keep 100 instances unreserved, and the quota of a new account may be lower.",
+    )
+    keep_warm_minutes: Annotated[int, whole(0, 1440)] = Field(
+        default=0,
+        description="Minutes between calls that keep an instance of each function that runs the model loaded. "
+        "0, the default, makes no such calls.",
+    )
+    cors_allow_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)] = Field(
+        default=("http://localhost:3000", "https://incidentdatabase.ai"),
+        description="Origins whose pages may call the API from a browser, separated by commas. "
+        "The defaults are the AI Incident Database's website and a development server on the same machine.",
+    )
+    iam_authorization: Annotated[bool, matching("true|false", "true or false")] = Field(
+        default=False,
+        description="Whether every route, the page included, requires a request signed by an IAM identity: "
+        "true or false. By default the API is public.",
+    )
+    throttle_requests_per_second: Annotated[int, whole(1, 10_000)] = Field(
+        default=10,
+        description="Mean number of requests per second accepted from all callers together; requests beyond it get "
+        "status 429. The default bounds what abuse can cost.",
+    )
+    throttle_burst_requests: Annotated[int, whole(1, 5_000)] = Field(
+        default=20,
+        description="Number of requests accepted at once from all callers together. "
+        "The default, two seconds' worth, lets a page's parallel requests through.",
+    )
+    hf_model_uri: Annotated[str, matching(f"{NAME}(/{NAME})?", "a model's name on the model hub")] = Field(
+        default="allenai/longformer-base-4096",
+        description="The model's name on the model hub. The functions may read the model published under "
+        "models/NAME in the bucket. The default is the production model.",
+    )
+    max_text_characters: Annotated[int | None, whole(1, 999_999_999)] = Field(
+        default=None,
+        description="Longest text accepted, in characters. By default, the service's own limit applies.",
+    )
+    index_refresh_seconds: Annotated[int, whole(1, 86_400)] = Field(
+        default=300,
+        description="Minimum time between two checks of a function for a newer index, in seconds. "
+        "An index is published about once a day, so the default delays it little.",
+    )
+    index_publisher_arn: Annotated[
+        str | None,
+        matching(
+            ARN.format(service="iam", region="", resource=r"(role|user)/[\w+=,.@/-]+"), "the ARN of an IAM role or user"
+        ),
+    ] = Field(
+        default=None,
+        description="ARN of the IAM role or user that may publish an index to the bucket and roll it back. "
+        "By default, only identities whose own policies allow it.",
+    )
+    old_index_days: Annotated[int, whole(1, 3650)] = Field(
+        default=30, description="Days for which a replaced index is kept, so that it can be restored."
+    )
+    index_stale_days: Annotated[int, whole(0, 365)] = Field(
+        default=3,
+        description="Age of the index in use that raises an alarm, in days; 0 disables the alarm. "
+        "With a daily refresh, the default means two were missed.",
+    )
+    alarm_topic_arn: Annotated[
+        str | None,
+        matching(ARN.format(service="sns", region="[a-z0-9-]+", resource=r"[\w-]+"), "the ARN of an SNS topic"),
+    ] = Field(
+        default=None, description="ARN of the SNS topic that alarms notify. By default, they only show in CloudWatch."
+    )
+    log_retention_days: Annotated[
+        int, matching("|".join(map(str, LOG_RETENTION_DAYS)), f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}")
+    ] = Field(
+        default=30,
+        description="Days for which logs are kept; CloudWatch offers 1, 3, 5, 7, 14, 30, 60, 90 and longer periods. "
+        "The default leaves a month to investigate a report.",
+    )
 
     @classmethod
-    def from_mapping(cls, environment: Mapping[str, str]) -> Self:
-        """Read settings; a key that is missing or empty takes its default.
+    def from_mapping(cls, variables: Mapping[str, str]) -> Self:
+        """Read the settings from these variables alone, independent of the environment and `.env`.
 
         Raises:
-            ValueError: a value cannot be used; the message names the key.
+            ValidationError: values are invalid; see `problems`.
         """
+        # An argument overrides both, and an empty one means the default.
+        values: dict[str, Any] = dict.fromkeys(cls.model_fields, "")
+        return cls(**values | {name.lower(): value for name, value in variables.items()})
 
-        def whole(key: str, default: int, least: int, most: int) -> int:
-            return _whole(key, environment.get(key) or str(default), least, most)
-
-        def optional_whole(key: str, least: int, most: int) -> int | None:
-            return _whole(key, value, least, most) if (value := environment.get(key)) else None
-
-        def matching(key: str, default: str, pattern: str, what: str) -> str:
-            return _matching(key, environment.get(key) or default, pattern, what)
-
-        def optional_matching(key: str, pattern: str, what: str) -> str | None:
-            return _matching(key, value, pattern, what) if (value := environment.get(key)) else None
-
-        return cls(
-            cdk_deploy_account=optional_matching("CDK_DEPLOY_ACCOUNT", r"\d{12}", "an account id of 12 digits"),
-            cdk_deploy_region=optional_matching(
-                "CDK_DEPLOY_REGION", r"[a-z]{2,}(-[a-z]+)+-\d", "a region such as us-east-1"
-            ),
-            availability_zone=optional_matching(
-                "AVAILABILITY_ZONE", r"[a-z]{2,}(-[a-z0-9]+)+-\d[a-z]", "an availability zone such as us-east-1a"
-            ),
-            architecture=matching("ARCHITECTURE", "x86_64", "x86_64|arm64", "x86_64 or arm64"),
-            lambda_memory_mb=whole("LAMBDA_MEMORY_MB", 8096, 128, 10240),
-            lambda_timeout_seconds=whole("LAMBDA_TIMEOUT_SECONDS", 600, 1, 900),
-            light_lambda_memory_mb=whole("LIGHT_LAMBDA_MEMORY_MB", 1769, 128, 10240),
-            light_lambda_timeout_seconds=whole("LIGHT_LAMBDA_TIMEOUT_SECONDS", 30, 1, 900),
-            reserved_concurrency=optional_whole("RESERVED_CONCURRENCY", 1, 100_000),
-            throttle_requests_per_second=whole("THROTTLE_REQUESTS_PER_SECOND", 10, 1, 10_000),
-            throttle_burst_requests=whole("THROTTLE_BURST_REQUESTS", 20, 1, 5_000),
-            keep_warm_minutes=whole("KEEP_WARM_MINUTES", 0, 0, 1440),
-            iam_authorization=matching("IAM_AUTHORIZATION", "false", "true|false", "true or false") == "true",
-            cors_origins=_origins(
-                "CORS_ALLOW_ORIGINS",
-                environment.get("CORS_ALLOW_ORIGINS") or "http://localhost:3000,https://incidentdatabase.ai",
-            ),
-            log_retention_days=_log_retention("LOG_RETENTION_DAYS", environment.get("LOG_RETENTION_DAYS") or "30"),
-            index_stale_days=whole("INDEX_STALE_DAYS", 3, 0, 365),
-            old_index_days=whole("OLD_INDEX_DAYS", 30, 1, 3650),
-            index_publisher_arn=optional_matching(
-                "INDEX_PUBLISHER_ARN",
-                ARN.format(service="iam", region="", resource=r"(role|user)/[\w+=,.@/-]+"),
-                "the ARN of an IAM role or user",
-            ),
-            alarm_topic_arn=optional_matching(
-                "ALARM_TOPIC_ARN",
-                ARN.format(service="sns", region="[a-z0-9-]+", resource=r"[\w-]+"),
-                "the ARN of an SNS topic",
-            ),
-            model_dir=matching("MODEL_DIR", "model", NAME, "a folder's name"),
-            model_filename=matching("MODEL_FILENAME", "model.safetensors", NAME, "a file's name"),
-            incidents_filename=matching("INCIDENTS_FILENAME", "incident_cls.pt", NAME, "a file's name"),
-            hf_model_uri=matching(
-                "HF_MODEL_URI", "allenai/longformer-base-4096", f"{NAME}(/{NAME})?", "a model's name on the model hub"
-            ),
-            index_key=matching("INDEX_KEY", "incident_cls.pt", f"{NAME}(/{NAME})*", "an object's key in a bucket"),
-            index_refresh_seconds=whole("INDEX_REFRESH_SECONDS", 300, 1, 86_400),
-            max_text_characters=optional_whole("MAX_TEXT_CHARACTERS", 1, 999_999_999),
-        )
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # `env_ignore_empty` would let `.env` override an empty variable.
+        return {name: value for name, value in values.items() if value != ""}
 
 
-def _whole(key: str, value: str, least: int, most: int) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
-        raise ValueError(f"expected {key} to be a whole number from {least} to {most}, got {value!r}")
-    return int(value)
+def problems(error: ValidationError) -> list[str]:
+    """Name each invalid setting with what was expected and what came, in a sentence of its own."""
+    return [
+        f"expected {str(each['loc'][0]).upper()} to be {each['msg']}, got {each['input']!r}" for each in error.errors()
+    ]
 
 
-def _matching(key: str, value: str, pattern: str, what: str) -> str:
-    if not re.fullmatch(pattern, value, re.ASCII):
-        raise ValueError(f"expected {key} to be {what}, got {value!r}")
-    return value
-
-
-def _log_retention(key: str, value: str) -> int:
-    if value not in map(str, LOG_RETENTION_DAYS):
-        raise ValueError(f"expected {key} to be one of {', '.join(map(str, LOG_RETENTION_DAYS))}, got {value!r}")
-    return int(value)
-
-
-def _origins(key: str, value: str) -> tuple[str, ...]:
-    """Origins separated by commas, in lower case as browsers send them; no `*`, which goes with no credentials."""
-    origins = tuple(origin.strip() for origin in value.split(","))
-    for origin in origins:
-        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin, re.ASCII):
-            raise ValueError(f"expected {key} to hold origins such as https://example.org, got {origin!r}")
-    return origins
+def _rejected(expected: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{expected}", {"expected": expected})

@@ -1,4 +1,4 @@
-"""The stack: the constructs, and what each may do with the other."""
+"""The stack: joins the constructs and grants them access to each other."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from incidents.http.routes import SCRIPTS_FOLDER, routes
+from incidents.names import INDEX_FILENAME, MODEL_DIR, WEIGHTS_FILENAME
 from infrastructure.functions import STATIC_SCRIPTS, Functions
 from infrastructure.index_store import IndexStore
 from infrastructure.inference_api import InferenceApi
@@ -18,7 +19,7 @@ from infrastructure.settings import Settings
 
 
 class AiidNlpLambdaStack(Stack):
-    """The service, whole. Without an account and a region it deploys to those of the credentials in use."""
+    """The whole service. Without an account and a region, it deploys to those of the credentials in use."""
 
     def __init__(self, scope: Construct, *, settings: Settings, image_folder: Path = SCRIPTS_FOLDER) -> None:
         self._zone = settings.availability_zone or Fn.select(0, Fn.get_azs())
@@ -33,7 +34,7 @@ class AiidNlpLambdaStack(Stack):
         store = IndexStore(
             self,
             "IndexStore",
-            key=settings.index_key,
+            key=INDEX_FILENAME,
             model_prefix=f"models/{settings.hf_model_uri}",
             old_index_days=settings.old_index_days,
         )
@@ -75,20 +76,21 @@ class AiidNlpLambdaStack(Stack):
     @property
     @jsii.member(jsii_name="availabilityZones")
     def availability_zones(self) -> list[str]:
-        """The one zone that is used; the inherited property would look it up in the account."""
+        """The only zone of the network; the inherited property would look zones up in the account."""
         return [self._zone]
 
 
 def _environment(settings: Settings, bucket_name: str) -> dict[str, str]:
-    """What every function reads; see inference/incidents/settings.py."""
+    """The environment of every function; see inference/incidents/settings.py."""
     environment = {
         "TRANSFORMERS_CACHE": MOUNT_PATH,
-        "MODEL_DIR": settings.model_dir,
-        "MODEL_FILENAME": settings.model_filename,
-        "INCIDENTS_FILENAME": settings.incidents_filename,
+        # No function reads the four fixed names; operators of the original service look for them here.
+        "MODEL_DIR": MODEL_DIR,
+        "MODEL_FILENAME": WEIGHTS_FILENAME,
+        "INCIDENTS_FILENAME": INDEX_FILENAME,
         "HF_MODEL_URI": settings.hf_model_uri,
         "INDEX_BUCKET": bucket_name,
-        "INDEX_KEY": settings.index_key,
+        "INDEX_KEY": INDEX_FILENAME,
         "INDEX_REFRESH_SECONDS": str(settings.index_refresh_seconds),
     }
     if settings.max_text_characters is not None:

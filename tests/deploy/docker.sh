@@ -1,10 +1,9 @@
 #!/bin/sh
-# Stands in for Docker: it builds, tags and pushes nothing, and writes down what it was asked. That the image builds, and
-# answers, is for another test.
+# A stand-in for Docker that logs its arguments and builds, tags and pushes nothing. Tests in tests/image build the image.
 set -eu
 echo "$@" >>"$DOCKER_LOG"
 case $1 in
-    login) cat >/dev/null ;;               # the password
-    inspect) exit 1 ;;                     # no such image yet
-    build) ls Dockerfile similar.py ;;     # what there would be to build is here
+    login) cat >/dev/null ;;               # read the password
+    inspect) exit 1 ;;                     # the image does not exist yet
+    build) ls Dockerfile similar.py ;;     # fail unless the build context is complete
 esac

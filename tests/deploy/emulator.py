@@ -1,7 +1,7 @@
-"""A moto server that emulates AWS on this machine: the port is the one argument.
+"""A moto server that emulates AWS on this machine; its only argument is the port.
 
-moto's CloudFormation knows no HTTP APIs, alarms and dashboards, and passes over them. Two of these have an id or an ARN
-that other resources ask for; they get one here, and are otherwise not made. Of a function from an image, moto drops the
+moto's CloudFormation skips HTTP APIs, alarms and dashboards. Other resources refer to the id of the API and the ARNs of
+the alarms, so the classes below supply those and nothing else. For a function that runs an image, moto drops the
 architecture, command, mount, log group and tracing. It stores no image and runs no function.
 """
 
@@ -15,9 +15,9 @@ from moto.server import main
 
 
 class Api(CloudFormationModel):
-    """An HTTP API that has an id and nothing else."""
+    """An HTTP API with only an id."""
 
-    __module__ = "emulator.apigatewayv2"  # moto takes the service's name from here
+    __module__ = "emulator.apigatewayv2"  # moto derives the service's name from this
     physical_resource_id = "emulated"
 
     @staticmethod
@@ -30,7 +30,7 @@ class Api(CloudFormationModel):
 
 
 class Alarm(CloudFormationModel):
-    """An alarm that has an ARN and nothing else."""
+    """An alarm with only an ARN."""
 
     __module__ = "emulator.cloudwatch"
     physical_resource_id = "emulated"
@@ -48,14 +48,14 @@ class Alarm(CloudFormationModel):
 
 
 def delete_route_table(table: RouteTable, *_: str) -> None:
-    """Delete a route table, which moto's CloudFormation forgets, and then cannot delete its VPC."""
+    """Delete a route table. moto's CloudFormation leaves it behind and then fails to delete its VPC."""
     for association in list(table._associations):
         table.ec2_backend.disassociate_route_table(association)
     table.ec2_backend.delete_route_table(table.id)
 
 
 def delete_resources(resources: ResourceMap) -> None:
-    """Delete a stack, but not what outlives it by a policy newer than the one that moto's CloudFormation knows."""
+    """Delete a stack, but keep resources with the policy RetainExceptOnCreate, which moto does not know."""
     for resource in resources._resource_json_map.values():
         if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
             resource["DeletionPolicy"] = "Retain"

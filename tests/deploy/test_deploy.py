@@ -1,6 +1,6 @@
-"""The stack in an emulated AWS, by the commands a person types: prepared, deployed, compared, changed and removed.
+"""The stack in an emulated AWS, by make's targets: bootstrap, deploy, diff, deploy a change, destroy.
 
-AWS is a moto server on this machine, and Docker a script: see emulator.py and docker.sh for what they leave out.
+AWS is a moto server on this machine and Docker a script; emulator.py and docker.sh say what they leave out.
 """
 
 import json
@@ -32,11 +32,11 @@ DEPLOY = "--method direct --require-approval never"
 
 @dataclass(frozen=True)
 class State:
-    """What there is in the emulated AWS."""
+    """The resources in the emulated AWS."""
 
     outputs: dict[str, str]
     functions: dict[str, dict[str, Any]]
-    """By script: the configuration, with the image and the resource policy."""
+    """The configuration of each script's function, with its image and resource policy."""
     buckets: list[str]
     file_systems: list[dict[str, Any]]
     access_points: list[dict[str, Any]]
@@ -46,7 +46,7 @@ class State:
 
 @dataclass(frozen=True)
 class History:
-    """The states after each command, and what was said."""
+    """The state after each command, the printed difference and the calls of Docker."""
 
     deployed: State
     changed: State
@@ -57,7 +57,7 @@ class History:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment in which the AWS command lines and libraries talk to the emulator."""
+    """The environment that directs the CDK and boto3 to the emulator."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -88,7 +88,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def history(aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Prepare an account, deploy the stack, show and make a change, and remove it all."""
+    """Bootstrap an account, deploy the stack, show and deploy a change, and destroy the stack."""
     output = tmp_path_factory.mktemp("cdk.out")
     run = partial(make, f"--output {output}", aws)
     run("bootstrap")
@@ -103,11 +103,11 @@ def history(aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Hi
 
 
 def make(common: str, aws: dict[str, str], target: str, options: str = "", **settings: str) -> str:
-    given_by_make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # where make runs these tests
+    given_by_make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # set when make runs these tests
     inherited = {key: value for key, value in os.environ.items() if key not in given_by_make and key[:4] != "AWS_"}
-    # Empty is the default, whatever a .env says.
-    defaults = dict.fromkeys([*map(str.upper, vars(Settings.from_mapping({}))), "CORS_ALLOW_ORIGINS"], "")
-    # Without a model: what is in the image is for another test.
+    # An empty value means the default and overrides .env.
+    defaults = dict.fromkeys(map(str.upper, Settings.model_fields), "")
+    # MODEL= builds without a model; tests in tests/image check the image's content.
     done = subprocess.run(
         ["make", "--silent", target, "MODEL=", f"CDK_OPTIONS={common} {options}"],
         cwd=REPOSITORY,
@@ -139,7 +139,7 @@ def state(aws: dict[str, str]) -> State:
     try:
         (stack,) = client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    except ClientError:  # there is no such stack
+    except ClientError:  # the stack does not exist
         outputs = {}
     vpcs = client("ec2").describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])["Vpcs"]
     groups = client("logs").describe_log_groups()["logGroups"]
@@ -154,14 +154,14 @@ def state(aws: dict[str, str]) -> State:
     )
 
 
-def test_the_outputs_can_be_read_back(history: History) -> None:
+def test_the_outputs_name_the_api_and_the_bucket(history: History) -> None:
     outputs = history.deployed.outputs
     assert outputs.keys() == {"apiUrl", "indexBucket"}
     assert outputs["apiUrl"] == f"https://emulated.execute-api.{REGION}.amazonaws.com/"
     assert [outputs["indexBucket"]] == history.deployed.buckets
 
 
-def test_every_function_is_there_with_what_it_needs(history: History) -> None:
+def test_every_function_has_its_memory_environment_and_network(history: History) -> None:
     functions = history.deployed.functions
     assert sorted(functions) == script_names()
     assert {script: function["MemorySize"] for script, function in functions.items()} == {
@@ -184,7 +184,7 @@ def test_the_api_may_call_the_functions(history: History) -> None:
     assert sources == {"/similar", "/text-to-db-similar", "/embed-to-db-similar"}
 
 
-def test_the_model_cache_is_there(history: History) -> None:
+def test_the_model_cache_has_a_mount_target_and_an_access_point(history: History) -> None:
     (cache,) = history.deployed.file_systems
     assert (cache["Encrypted"], cache["NumberOfMountTargets"]) == (True, 1)
     (point,) = history.deployed.access_points
@@ -192,7 +192,7 @@ def test_the_model_cache_is_there(history: History) -> None:
     assert point["RootDirectory"]["Path"] == "/export/models"
 
 
-def test_logs_are_not_kept_for_ever(history: History) -> None:
+def test_logs_have_a_retention_period(history: History) -> None:
     assert history.deployed.log_retention_days == {30}
 
 
@@ -205,7 +205,7 @@ def test_one_image_is_built_and_published_for_all_functions(history: History) ->
     assert len(images) == 1
 
 
-def test_the_difference_is_that_of_the_setting(history: History) -> None:
+def test_the_difference_only_shows_the_changed_setting(history: History) -> None:
     lines = [line.strip() for line in history.difference.splitlines()]
     resources = [line for line in lines if re.match(r"\[[-+~]\] (AWS|Custom)::", line)]
     assert [re.sub(r"\w+$", "", line).strip() for line in resources] == [
@@ -227,7 +227,7 @@ def test_a_changed_setting_changes_the_functions_in_place(history: History) -> N
     }
 
 
-def test_removing_the_stack_leaves_the_bucket_and_nothing_else(history: History) -> None:
+def test_destroying_the_stack_leaves_only_the_bucket(history: History) -> None:
     assert history.removed == State(
         outputs={},
         functions={},

@@ -1,4 +1,4 @@
-"""A synthesis needs nothing but what is installed."""
+"""A synthesis needs only what is installed."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ def alone() -> bool:
     return bool(shutil.which("unshare")) and subprocess.run([*ALONE, "true"], check=False).returncode == 0
 
 
-@pytest.mark.skipif(not alone(), reason="a process without a network cannot be made here")
+@pytest.mark.skipif(not alone(), reason="this machine cannot start a process without a network")
 def test_a_synthesis_needs_no_credentials_docker_git_or_network(tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -1,4 +1,4 @@
-"""The functions: one per script, all from one image."""
+"""The functions: one per script, all from the same image."""
 
 import json
 import shutil
@@ -17,12 +17,12 @@ LIGHT_SCRIPTS = sorted(set(script_names()) - set(MODEL_SCRIPTS))
 DATA_SCRIPTS = sorted(set(script_names()) - {"page"})
 
 
-def test_there_is_one_function_for_every_script(template: Template) -> None:
+def test_every_script_has_one_function(template: Template) -> None:
     functions = template.all("AWS::Lambda::Function")
     assert functions.keys() == {f"Functions/{script.capitalize()}/Function" for script in script_names()}
 
 
-def test_all_functions_are_of_one_image_with_different_commands(template: Template) -> None:
+def test_all_functions_run_the_same_image_with_their_own_command(template: Template) -> None:
     functions = list(template.all("AWS::Lambda::Function").values())
     assert len({str(function["Code"]) for function in functions}) == 1
     assert {function["PackageType"] for function in functions} == {"Image"}
@@ -30,14 +30,14 @@ def test_all_functions_are_of_one_image_with_different_commands(template: Templa
         assert template.function(script)["ImageConfig"] == {"Command": [f"{script}.handler"]}
 
 
-def test_a_file_more_is_a_function_and_two_routes_more(
-    synthesise: Callable[..., Template], template: Template, image_folder: Path, tmp_path: Path
+def test_a_new_script_adds_a_function_and_two_routes(
+    synthesize: Callable[..., Template], template: Template, image_folder: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(image_folder, tmp_path / "inference")
     (folder / "classify.py").write_text("def handler(event, context): ...\n")
     (folder / "incidents").mkdir()
     (folder / "incidents" / "no_script.py").touch()
-    wider = synthesise(folder)
+    wider = synthesize(folder)
     assert wider.function("classify")["MemorySize"] == 8096
     assert len(wider.all("AWS::Lambda::Function")) == len(template.all("AWS::Lambda::Function")) + 1
     routes = {route["RouteKey"] for route in wider.all("AWS::ApiGatewayV2::Route").values()}
@@ -48,12 +48,12 @@ def test_a_file_more_is_a_function_and_two_routes_more(
 
 
 @pytest.mark.parametrize("script", MODEL_SCRIPTS)
-def test_functions_that_run_the_model_have_memory_and_time_for_it(template: Template, script: str) -> None:
+def test_functions_that_run_the_model_get_its_memory_and_timeout(template: Template, script: str) -> None:
     assert (template.function(script)["MemorySize"], template.function(script)["Timeout"]) == (8096, 600)
 
 
 @pytest.mark.parametrize("script", LIGHT_SCRIPTS)
-def test_functions_that_never_run_the_model_have_far_less(template: Template, script: str) -> None:
+def test_functions_that_never_run_the_model_get_less(template: Template, script: str) -> None:
     assert (template.function(script)["MemorySize"], template.function(script)["Timeout"]) == (1769, 30)
 
 
@@ -71,16 +71,13 @@ def test_a_functions_environment_is_complete(template: Template, script: str) ->
     }
 
 
-def test_the_service_reads_what_the_stack_sets(synthesise: Callable[..., Template]) -> None:
-    template = synthesise(
-        MODEL_DIR="longformer",
-        MODEL_FILENAME="weights.safetensors",
-        INCIDENTS_FILENAME="other.pt",
-        HF_MODEL_URI="a/b",
-        INDEX_KEY="latest.pt",
-        INDEX_REFRESH_SECONDS="60",
-        MAX_TEXT_CHARACTERS="1000",
-    )
+@pytest.mark.parametrize("name", ["MODEL_DIR", "MODEL_FILENAME", "INCIDENTS_FILENAME", "INDEX_KEY"])
+def test_a_fixed_name_cannot_be_set(synthesize: Callable[..., Template], template: Template, name: str) -> None:
+    assert synthesize(**{name: "other"}).content == template.content
+
+
+def test_the_service_reads_what_the_stack_sets(synthesize: Callable[..., Template]) -> None:
+    template = synthesize(HF_MODEL_URI="a/b", INDEX_REFRESH_SECONDS="60", MAX_TEXT_CHARACTERS="1000")
     settings = ServiceSettings.from_mapping(template.meant(template.function("similar")["Environment"]["Variables"]))
     assert settings.cache_folder == Path("/mnt/hf_models_cache")
     assert (settings.hf_model_uri, settings.index_refresh_seconds) == ("a/b", 60)
@@ -104,7 +101,7 @@ def test_the_model_cache_is_mounted_before_the_function_starts(template: Templat
 
 
 @pytest.mark.parametrize("script", script_names())
-def test_a_function_is_in_the_network_and_traced(template: Template, script: str) -> None:
+def test_a_function_runs_in_the_network_and_is_traced(template: Template, script: str) -> None:
     function = template.meant(template.function(script))
     assert function["VpcConfig"] == {
         "SecurityGroupIds": ["<Network/FunctionsGroup>.GroupId"],
@@ -114,35 +111,35 @@ def test_a_function_is_in_the_network_and_traced(template: Template, script: str
 
 
 @pytest.mark.parametrize("script", script_names())
-def test_a_functions_logs_are_its_own_and_are_not_kept_for_ever(template: Template, script: str) -> None:
+def test_a_function_has_its_own_logs_with_a_retention_period(template: Template, script: str) -> None:
     logs = f"Functions/{script.capitalize()}/Logs"
     assert template.meant(template.function(script)["LoggingConfig"]) == {"LogGroup": f"<{logs}>"}
     assert template.only("AWS::Logs::LogGroup", logs)["RetentionInDays"] == 30
 
 
 @pytest.mark.parametrize(("architecture", "platform"), [("x86_64", "linux/amd64"), ("arm64", "linux/arm64")])
-def test_image_and_functions_are_of_one_architecture(
-    synthesise: Callable[..., Template], architecture: str, platform: str
+def test_image_and_functions_have_the_same_architecture(
+    synthesize: Callable[..., Template], architecture: str, platform: str
 ) -> None:
-    template = synthesise(ARCHITECTURE=architecture)
+    template = synthesize(ARCHITECTURE=architecture)
     for function in template.all("AWS::Lambda::Function").values():
         assert function["Architectures"] == [architecture]
     (image,) = template.images.values()
     assert image["source"]["platform"] == platform
 
 
-def test_concurrency_is_reserved_only_if_asked_for(synthesise: Callable[..., Template], template: Template) -> None:
+def test_concurrency_is_reserved_only_on_request(synthesize: Callable[..., Template], template: Template) -> None:
     for function in template.all("AWS::Lambda::Function").values():
         assert "ReservedConcurrentExecutions" not in function
-    asked = synthesise(RESERVED_CONCURRENCY="7")
+    asked = synthesize(RESERVED_CONCURRENCY="7")
     assert {script: asked.function(script).get("ReservedConcurrentExecutions") for script in script_names()} == {
         script: 7 if script in MODEL_SCRIPTS else None for script in script_names()
     }
 
 
-def test_functions_are_kept_warm_only_if_asked_for(synthesise: Callable[..., Template], template: Template) -> None:
+def test_functions_are_kept_warm_only_on_request(synthesize: Callable[..., Template], template: Template) -> None:
     assert not template.all("AWS::Events::Rule")
-    asked = synthesise(KEEP_WARM_MINUTES="5")
+    asked = synthesize(KEEP_WARM_MINUTES="5")
     rule = asked.meant(asked.only("AWS::Events::Rule"))
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
     targets = {target["Arn"]: json.loads(target["Input"]) for target in rule["Targets"]}
@@ -153,7 +150,7 @@ def test_functions_are_kept_warm_only_if_asked_for(synthesise: Callable[..., Tem
 
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("script", MODEL_SCRIPTS)
-def test_the_functions_answer_the_event_that_keeps_them_warm(synthesise: Callable[..., Template], script: str) -> None:
-    rule = synthesise(KEEP_WARM_MINUTES="1").only("AWS::Events::Rule")
+def test_the_functions_answer_the_event_that_keeps_them_warm(synthesize: Callable[..., Template], script: str) -> None:
+    rule = synthesize(KEEP_WARM_MINUTES="1").only("AWS::Events::Rule")
     handler = import_module(script).handler
     assert {handler(json.loads(target["Input"]), None)["statusCode"] for target in rule["Targets"]} == {200}

@@ -1,4 +1,4 @@
-"""The HTTP API: its routes, who may call them, and what is written down of a call."""
+"""The HTTP API: its routes, its callers and its access log."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from support.template import Template
 
 
 def answered_by(template: Template) -> dict[str, str]:
-    """The path of the function behind every route key."""
+    """Return the path of the function behind every route key."""
     integrations = template.all("AWS::ApiGatewayV2::Integration")
     found = {}
     for route in template.all("AWS::ApiGatewayV2::Route").values():
@@ -19,7 +19,7 @@ def answered_by(template: Template) -> dict[str, str]:
     return found
 
 
-def test_every_script_has_two_routes_and_so_has_every_alias(template: Template) -> None:
+def test_every_script_and_every_alias_has_a_route_per_method(template: Template) -> None:
     paths = {f"/{script}": script for script in script_names()} | ALIASES
     assert METHODS == ("GET", "POST")
     assert answered_by(template) == {
@@ -29,7 +29,7 @@ def test_every_script_has_two_routes_and_so_has_every_alias(template: Template) 
     }
 
 
-def test_the_routes_of_the_contract_are_there(template: Template) -> None:
+def test_the_routes_of_the_contract_exist(template: Template) -> None:
     expected = {
         "/similar": "Similar",
         "/text-to-db-similar": "Similar",
@@ -43,7 +43,7 @@ def test_the_routes_of_the_contract_are_there(template: Template) -> None:
         assert found[f"GET {path}"] == found[f"POST {path}"] == f"<Functions/{function}/Function>.Arn"
 
 
-def test_there_is_one_proxy_integration_for_every_function(template: Template) -> None:
+def test_every_function_has_one_proxy_integration(template: Template) -> None:
     integrations = template.all("AWS::ApiGatewayV2::Integration").values()
     assert {template.meant(each["IntegrationUri"]) for each in integrations} == {
         f"<{path}>.Arn" for path in template.all("AWS::Lambda::Function")
@@ -60,7 +60,7 @@ def test_only_the_api_may_call_a_function_and_only_for_its_routes(template: Temp
     assert allowed == {(uri, f"/*/*{key.split()[1]}") for key, uri in answered_by(template).items()}
 
 
-def test_browsers_may_call_from_the_known_origins(template: Template) -> None:
+def test_the_configured_origins_may_call_from_a_browser(template: Template) -> None:
     assert template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"] == {
         "AllowCredentials": True,
         "AllowHeaders": ["Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key"],
@@ -69,13 +69,13 @@ def test_browsers_may_call_from_the_known_origins(template: Template) -> None:
     }
 
 
-def test_the_one_stage_throttles_and_deploys_by_itself(template: Template) -> None:
+def test_the_only_stage_throttles_and_deploys_automatically(template: Template) -> None:
     stage = template.only("AWS::ApiGatewayV2::Stage")
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     assert stage["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 10}
 
 
-def test_a_call_is_logged_without_what_was_asked_or_who_asked(template: Template) -> None:
+def test_the_access_log_holds_neither_the_request_nor_its_sender(template: Template) -> None:
     logging = template.meant(template.only("AWS::ApiGatewayV2::Stage")["AccessLogSettings"])
     assert logging["DestinationArn"].endswith(":log-group:<InferenceApi/AccessLogs>")
     assert template.only("AWS::Logs::LogGroup", "InferenceApi/AccessLogs")["RetentionInDays"] == 30
@@ -85,10 +85,10 @@ def test_a_call_is_logged_without_what_was_asked_or_who_asked(template: Template
 
 
 @pytest.mark.parametrize(("setting", "kind"), [("false", "NONE"), ("true", "AWS_IAM")])
-def test_every_route_is_public_or_every_route_wants_a_signature(
-    synthesise: Callable[..., Template], setting: str, kind: str
+def test_either_all_routes_are_public_or_all_require_a_signature(
+    synthesize: Callable[..., Template], setting: str, kind: str
 ) -> None:
-    routes = synthesise(IAM_AUTHORIZATION=setting).all("AWS::ApiGatewayV2::Route").values()
+    routes = synthesize(IAM_AUTHORIZATION=setting).all("AWS::ApiGatewayV2::Route").values()
     assert {route["AuthorizationType"] for route in routes} == {kind}
 
 

@@ -23,7 +23,7 @@ def test_there_are_four_alarms(template: Template) -> None:
         assert each["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
-def test_several_answers_with_5xx_in_five_minutes_raise_an_alarm(template: Template) -> None:
+def test_five_answers_with_status_5xx_in_five_minutes_raise_an_alarm(template: Template) -> None:
     found = template.meant(alarm(template, "ServerErrors"))
     assert (found["Namespace"], found["MetricName"], found["Statistic"]) == ("AWS/ApiGateway", "5xx", "Sum")
     assert found["Dimensions"] == [{"Name": "ApiId", "Value": "<InferenceApi/HttpApi>"}]
@@ -43,24 +43,26 @@ def test_a_single_throttle_of_any_function_raises_an_alarm(template: Template) -
     assert (found["Threshold"], found["TreatMissingData"]) == (1, "notBreaching")
 
 
-def test_a_p99_near_30_seconds_raises_an_alarm_when_it_lasts(template: Template) -> None:
+def test_a_lasting_p99_latency_near_30_seconds_raises_an_alarm(template: Template) -> None:
     found = alarm(template, "Slow")
     assert (found["MetricName"], found["ExtendedStatistic"], found["Threshold"]) == ("Latency", "p99", 25_000)
     assert (found["DatapointsToAlarm"], found["EvaluationPeriods"]) == (2, 3)
     assert found["TreatMissingData"] == "notBreaching"
 
 
-def test_a_stale_index_raises_an_alarm_that_stays_while_nobody_asks(
-    synthesise: Callable[..., Template], template: Template
+def test_the_alarm_for_a_stale_index_stays_without_requests(
+    synthesize: Callable[..., Template], template: Template
 ) -> None:
     found = alarm(template, "StaleIndex")
     assert found["Statistic"] == "Maximum"
     assert (found["Threshold"], found["TreatMissingData"]) == (3 * 24 * 60 * 60, "ignore")
-    assert alarm(synthesise(INDEX_STALE_DAYS="1"), "StaleIndex")["Threshold"] == 86_400
+    assert alarm(synthesize(INDEX_STALE_DAYS="1"), "StaleIndex")["Threshold"] == 86_400
 
 
 @pytest.mark.usefixtures("service")
-def test_the_alarm_watches_what_an_answer_emits(template: Template, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_alarm_watches_the_metric_that_an_answer_emits(
+    template: Template, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert similar.handler({"text": "w5"}, None)["statusCode"] == 200
     (emitted,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
     (metrics,) = emitted["_aws"]["CloudWatchMetrics"]
@@ -72,22 +74,20 @@ def test_the_alarm_watches_what_an_answer_emits(template: Template, capsys: pyte
         assert emitted[dimension["Name"]] == dimension["Value"]
 
 
-def test_an_index_that_is_never_refreshed_can_go_without_an_alarm(
-    synthesise: Callable[..., Template], template: Template
-) -> None:
-    alarms = synthesise(INDEX_STALE_DAYS="0").all("AWS::CloudWatch::Alarm").keys()
+def test_the_alarm_for_a_stale_index_can_be_disabled(synthesize: Callable[..., Template], template: Template) -> None:
+    alarms = synthesize(INDEX_STALE_DAYS="0").all("AWS::CloudWatch::Alarm").keys()
     assert template.all("AWS::CloudWatch::Alarm").keys() - alarms == {"Monitoring/StaleIndex"}
 
 
-def test_alarms_tell_a_topic_if_there_is_one(synthesise: Callable[..., Template], template: Template) -> None:
+def test_alarms_notify_the_configured_topic(synthesize: Callable[..., Template], template: Template) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
     for each in template.all("AWS::CloudWatch::Alarm").values():
         assert "AlarmActions" not in each
-    for each in synthesise(ALARM_TOPIC_ARN=topic).all("AWS::CloudWatch::Alarm").values():
+    for each in synthesize(ALARM_TOPIC_ARN=topic).all("AWS::CloudWatch::Alarm").values():
         assert each["AlarmActions"] == each["OKActions"] == [topic]
 
 
-def test_the_one_dashboard_shows_what_the_alarms_watch(template: Template) -> None:
+def test_the_dashboard_shows_the_metrics_that_the_alarms_watch(template: Template) -> None:
     body = json.loads(template.meant(template.only("AWS::CloudWatch::Dashboard")["DashboardBody"]))
     alarms, *graphs = body["widgets"]
     assert set(alarms["properties"]["alarms"]) == {f"<{path}>.Arn" for path in template.all("AWS::CloudWatch::Alarm")}

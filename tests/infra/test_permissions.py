@@ -1,10 +1,10 @@
-"""Least privilege: what a function may do, and where a policy names every resource there is."""
+"""Least privilege: the permissions of a function, and the statements on all resources."""
 
 from incidents.http.routes import script_names
 from support.template import Resource, Template
 
 ON_EVERY_RESOURCE = {
-    # Lambda makes the network interfaces of a function in a VPC: they have no name before.
+    # Lambda creates the network interfaces of a function in a VPC, so their ARNs are not known in advance.
     (
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
@@ -13,14 +13,14 @@ ON_EVERY_RESOURCE = {
         "ec2:DescribeSubnets",
         "ec2:UnassignPrivateIpAddresses",
     ),
-    # X-Ray has no resources that a policy could name.
+    # X-Ray has no resource-level permissions.
     ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
 }
 
 
 MOUNTING = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
 MODEL_FILES = "<IndexStore/Bucket>.Arn/models/allenai/longformer-base-4096/*"
-"""A model is a folder of files, and its manifest says which."""
+"""A model is a folder, whose files only its manifest lists."""
 
 
 def actions(statement: Resource) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def resources(statement: Resource) -> tuple[str, ...]:
     return (resource,) if isinstance(resource, str) else tuple(resource)
 
 
-def test_a_star_stands_only_where_there_is_a_reason(template: Template) -> None:
+def test_only_known_statements_have_a_star_as_resource(template: Template) -> None:
     statements = [statement for _, statement in template.statements()]
     assert {actions(statement) for statement in statements if "*" in resources(statement)} == ON_EVERY_RESOURCE
     patterns = {resource for statement in statements for resource in resources(statement) if "*" in resource}
@@ -44,7 +44,7 @@ def test_no_action_is_a_pattern(template: Template) -> None:
     assert not [action for _, statement in template.statements() for action in actions(statement) if "*" in action]
 
 
-def test_a_function_may_do_this_and_nothing_else(template: Template) -> None:
+def test_a_function_has_these_permissions_and_no_others(template: Template) -> None:
     for script in script_names():
         path = f"Functions/{script.capitalize()}"
         statements = [each for owner, each in template.statements() if owner == f"{path}/Role/DefaultPolicy"]
@@ -62,13 +62,13 @@ def test_a_function_may_do_this_and_nothing_else(template: Template) -> None:
 
 def test_a_function_mounts_by_the_access_point_only(template: Template) -> None:
     mounts = [each for _, each in template.statements() if actions(each) == MOUNTING]
-    assert len(mounts) == len(script_names()) - 1  # the page has none
+    assert len(mounts) == len(script_names()) - 1  # the page does not mount it
     for mount in mounts:
         arn = mount["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
         assert arn.endswith(":access-point/<ModelCache/FileSystem/Models>")
 
 
-def test_every_role_is_a_functions_own_without_managed_policies(template: Template) -> None:
+def test_every_function_has_its_own_role_without_managed_policies(template: Template) -> None:
     roles = template.all("AWS::IAM::Role")
     assert roles.keys() == {f"Functions/{script.capitalize()}/Role" for script in script_names()}
     for script in script_names():

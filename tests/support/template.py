@@ -1,4 +1,4 @@
-"""A CloudFormation template as tests ask about it: by type, by construct and by property, never by a generated name."""
+"""A CloudFormation template that tests query by type, construct and property, never by a generated name."""
 
 import re
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ Resource = dict[str, Any]
 
 
 class Template:
-    """The resources of a stack, each with the path of its construct, such as Functions/Similar/Role."""
+    """A template, its image assets, and the path of each resource's construct, such as Functions/Similar/Role."""
 
     def __init__(self, content: dict[str, Any], images: dict[str, Any]) -> None:
         self.content = content
         self.images = images
-        """The image assets that are built with it."""
+        """The image assets of the stack."""
         self.resources: dict[str, Resource] = content["Resources"]
         self.paths = {name: _path(resource) for name, resource in self.resources.items()}
 
     def all(self, kind: str, path: str = "*") -> dict[str, Resource]:
-        """The properties of every resource of a type whose path matches, by path."""
+        """Return the properties of every resource of a type whose path matches, by path."""
         return {
             self.paths[name]: resource.get("Properties", {})
             for name, resource in self.resources.items()
@@ -27,16 +27,16 @@ class Template:
         }
 
     def only(self, kind: str, path: str = "*") -> Resource:
-        """The properties of the one resource of a type whose path matches."""
+        """Return the properties of the only resource of a type whose path matches."""
         (properties,) = self.all(kind, path).values()
         return properties
 
     def function(self, script: str) -> Resource:
-        """The properties of a script's function."""
+        """Return the properties of a script's function."""
         return self.only("AWS::Lambda::Function", f"Functions/{script.capitalize()}/Function")
 
     def meant(self, value: Any) -> Any:
-        """A value with references to resources replaced by <path> or <path>.attribute, and its parts joined."""
+        """Return a value with references resolved to <path> or <path>.attribute, and joins applied."""
         match value:
             case {"Ref": name}:
                 value = f"<{self.paths.get(name, name)}>"
@@ -53,13 +53,13 @@ class Template:
         return value
 
     def statements(self) -> Iterator[tuple[str, Resource]]:
-        """Every statement of every policy that a role has, each with the path of what has it."""
+        """Yield every statement of every IAM policy, with the path of the policy."""
         for path, policy in self.all("AWS::IAM::Policy").items():
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield path, self.meant(statement)
 
     def leaves(self) -> dict[str, Any]:
-        """Every single value, by the path of its construct and its own path in there."""
+        """Return every scalar value, by the path of its construct and its path within that resource."""
         found: dict[str, Any] = {}
         for name, resource in self.resources.items():
             described = {key: value for key, value in resource.items() if key != "Metadata"}
@@ -68,7 +68,7 @@ class Template:
 
 
 def changes(before: Template, after: Template) -> dict[str, Any]:
-    """The values that differ, as they are after; None for what is no longer there."""
+    """Return the values that differ, as they are afterwards; a removed value is None."""
     old, new = before.leaves(), after.leaves()
     return {key: new.get(key) for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
