@@ -1,4 +1,4 @@
-"""Download a file so that a cut, a stop or a crash costs only what had not arrived yet."""
+"""Download a file so that an interruption costs only the bytes that had not arrived."""
 
 import hashlib
 import re
@@ -16,21 +16,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 CHUNK_BYTES: Final = 2**18
 TIMEOUT_SECONDS: Final = 60
 FRUITLESS_ATTEMPTS: Final = 5
-"""Attempts in a row that bring nothing new before giving up."""
+"""Attempts in a row without new bytes before giving up."""
 WAIT_SECONDS = 2.0
-"""Between attempts: a server that restarts is back after a few of them."""
+"""Between attempts; a restarting server is back after a few."""
 
 
 def download(url: str, folder: Path) -> Path:
-    """Fetch `url` into `folder`, under its own name; a file that is there already is fetched only if it has changed.
+    """Fetch `url` into `folder`, under its own name; an existing file is fetched again only if it has changed.
 
-    The files of different addresses lie in folders of their own. A query does not tell addresses apart: it can be a
-    signature, another one at every call. What has arrived is kept, together with the validator that the server gave
-    for it (RFC 9110, sections 8.8 and 14), and completed by the next attempt, in this call or in a later one.
+    Each address has a folder of its own. Its query does not count: it can be a signature that differs in every call.
+    Bytes that have arrived are kept, with the validator that the server gave for them (RFC 9110, sections 8.8 and 14),
+    and the next attempt, in this call or a later one, completes them.
 
     Raises:
-        OSError: the server refuses, cannot be reached, or again and again stops sending.
-        ValueError: `url` is no http(s) address, or has a user; it is not shown, as it may hold a secret.
+        OSError: the server refuses, cannot be reached, or repeatedly stops sending.
+        ValueError: `url` is not an http(s) address, or names a user; it is not shown, as it may hold a secret.
     """
     _check_address(url)
     folder = folder / hashlib.sha256(url.partition("?")[0].encode()).hexdigest()[:12]
@@ -46,7 +46,7 @@ def download(url: str, folder: Path) -> Path:
             if fruitless == FRUITLESS_ATTEMPTS:
                 raise OSError(
                     f"{name}: the download stopped after {furthest} bytes ({transfer.problem}); what has arrived is "
-                    "kept, and the same command goes on from there"
+                    "kept, and the same command resumes"
                 )
             time.sleep(WAIT_SECONDS)
     return folder / name
@@ -56,7 +56,7 @@ def _check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # its message would quote what stands where the port should
+    except ValueError:  # its message would quote what stands in place of the port
         usable = False
     if not usable or "@" in parts.netloc or not all("!" <= character <= "~" for character in url):
         raise ValueError(
@@ -66,7 +66,7 @@ def _check_address(url: str) -> None:
 
 
 class _Transfer:
-    """The attempts at one file. The validator lies beside it, and beside its part while that is all there is."""
+    """The attempts at one file. The validator lies beside the file, or beside its part until the file is complete."""
 
     def __init__(self, url: str, path: Path, progress: Progress, task: TaskID) -> None:
         self.problem = ""
@@ -79,7 +79,7 @@ class _Transfer:
         return self._part.stat().st_size if self._part.is_file() and self._validator.is_file() else 0
 
     def attempt(self) -> bool:
-        """Whether the file is complete now; if not, `problem` says why."""
+        """Whether the file is now complete; if not, `problem` says why."""
         request = urllib.request.Request(self._url, headers=self._conditions())  # noqa: S310 (the scheme is checked)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
@@ -88,10 +88,10 @@ class _Transfer:
             answer.close()
             if answer.code == 304:
                 return True
-            if answer.code == 416:  # the part is not a part of what the server has now
-                self._begin_anew()
+            if answer.code == 416:  # the part is not of the file that the server has now
+                self._start_over()
             elif answer.code < 500:
-                # Its reason is left out: that of a redirection is an address, which may hold a secret.
+                # Without its reason: that of a redirect is an address, which may hold a secret.
                 raise OSError(f"{self._path.name}: the server answered {answer.code}") from None
             self.problem = f"the server answered {answer.code}"
             return False
@@ -117,12 +117,12 @@ class _Transfer:
         return {}
 
     def _receive(self, response: HTTPResponse) -> int | None:
-        """Append to the part, or begin it anew; give the file's size in bytes, if the server says it."""
+        """Append to the part, or start it over; return the file's size in bytes, if the server says it."""
         start, total = 0, response.headers["Content-Length"]
         if response.status == 206:
             content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers["Content-Range"] or "")
             if content_range is None or int(content_range[1]) != self.arrived():
-                self._begin_anew()
+                self._start_over()
                 raise HTTPException(f"got {response.headers['Content-Range']} instead of what is missing")
             start, total = int(content_range[1]), content_range[2]
         else:
@@ -138,11 +138,11 @@ class _Transfer:
         """A weak ETag does not promise the same bytes."""
         etag = response.headers["ETag"] or ""
         validator = etag if etag.startswith('"') else response.headers["Last-Modified"]
-        self._begin_anew()
-        self._part.touch()  # before the validator, which else would seem to be that of the file from an earlier time
+        self._start_over()
+        self._part.touch()  # before the validator, or a crash could leave it beside the file of an earlier download
         if validator:
             self._validator.write_text(validator)
 
-    def _begin_anew(self) -> None:
+    def _start_over(self) -> None:
         self._part.unlink(missing_ok=True)
         self._validator.unlink(missing_ok=True)

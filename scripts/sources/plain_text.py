@@ -1,4 +1,4 @@
-"""The text of a report without its markdown: what is embedded, whatever source it came from."""
+"""The text of a report without its markdown: this is what is embedded, for every source."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,23 +9,23 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
 BLOCK_END: Final = "\0"
-"""CommonMark has no such character in a text."""
+"""A character that CommonMark allows in no text."""
 TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
 UNBROKEN: Final = {
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
     "img", "ins", "kbd", "mark", "q", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup",
     "time", "tt", "u", "var", "wbr",
 }  # fmt: skip
-"""Elements within a word or a sentence (HTML Living Standard, sections 4.5 and 4.7); all others end what is before."""
+"""Elements within a word or a sentence (HTML Living Standard, sections 4.5 and 4.7); others end a block."""
 UNSEEN: Final = ("script", "style")
 MAX_NESTING: Final = 100
-"""Quotes and lists within each other; markdown-it leaves out what is deeper, and would recurse without a bound."""
+"""Deepest nesting of quotes and lists; markdown-it drops what is deeper, and without a bound it would recurse."""
 
 
 def strip_markdown(text: str) -> str:
     """The words of `text`, blocks a blank line apart: no marks, link targets or HTML tags.
 
-    The description of an image and the numbers of an ordered list stay: "1986. A great year" is one, too.
+    The description of an image and the numbers of an ordered list stay: "1986. A great year" is such a list, too.
     """
     words = "".join(map(_words, _seen(list(_leaves(_MARKDOWN.parse(text))))))
     blocks = (block.strip() for block in words.split(BLOCK_END))
@@ -41,7 +41,7 @@ def _leaves(tokens: Iterable[Token]) -> Iterator[Token]:
 
 
 def _seen(tokens: list[Token]) -> Iterator[Token]:
-    """All but what stands within a script or a style sheet; one that is never closed is none."""
+    """All tokens but those within a script or a style sheet; a tag that is never closed does not begin one."""
     tags = [TAG.match(token.content) if token.type == "html_inline" else None for token in tokens]
     last_closing = {tag[2].lower(): position for position, tag in enumerate(tags) if tag and tag[1]}
     within = ""
@@ -71,8 +71,8 @@ def _words(token: Token) -> str:
     return token.content + (BLOCK_END if token.block and token.nesting <= 0 else "")
 
 
-def _take_the_deepest_as_it_is(state: StateBlock, start_line: int, end_line: int, _: bool) -> bool:
-    """Just before markdown-it leaves lines out, as they are nested too deep: make one paragraph of them."""
+def _keep_the_deepest(state: StateBlock, start_line: int, end_line: int, _: bool) -> bool:
+    """Make one paragraph of lines that are nested so deep that markdown-it would drop them."""
     if state.level < MAX_NESTING - 2:  # a list nests by two
         return False
     content = state.getLines(start_line, end_line, state.blkIndent, False)
@@ -84,10 +84,10 @@ def _take_the_deepest_as_it_is(state: StateBlock, start_line: int, end_line: int
     return True
 
 
-# Articles are indented for many reasons, so four spaces are no code; and what stands between HTML tags is text.
+# Articles are indented for many reasons, so four spaces do not mean code; text between HTML tags is text.
 _MARKDOWN: Final = (
     MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
     .enable(["table", "strikethrough"])
     .disable(["code", "html_block"])
 )
-_MARKDOWN.block.ruler.before("table", "deepest", _take_the_deepest_as_it_is)
+_MARKDOWN.block.ruler.before("table", "deepest", _keep_the_deepest)

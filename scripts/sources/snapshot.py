@@ -1,7 +1,7 @@
 """Incidents from the public weekly snapshot of the AI Incident Database: its archive, a link to it, or its folder.
 
-The archive is backup-YYYYMMDDhhmmss.tar.bz2 with one folder that holds incidents.csv, duplicates.csv and reports.csv,
-as `mongoexport` writes them, among much that is not needed here.
+The archive is backup-YYYYMMDDhhmmss.tar.bz2. Its one folder holds incidents.csv, duplicates.csv and reports.csv, as
+`mongoexport` writes them, and other files, which are skipped.
 """
 
 import bz2
@@ -21,7 +21,7 @@ from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
 
 INCIDENTS, DUPLICATES, REPORTS = "incidents.csv", "duplicates.csv", "reports.csv"
 END_BLOCK: Final = b"\0" * tarfile.BLOCKSIZE
-"""The second of the two that end an archive (POSIX.1-2017, pax, ustar format); tarfile takes any end for one."""
+"""The second of the two blocks that end an archive (POSIX.1-2017, pax, ustar format); tarfile accepts any end."""
 UNPACKED_FOLDER: Final = "mongodump_full_snapshot"
 
 
@@ -31,7 +31,7 @@ def open_snapshot(place: str, downloads: Path) -> Iterator[StagedIncidents]:
 
     Raises:
         OSError: a file cannot be read, or the archive not be downloaded.
-        ValueError: a file is damaged or not what a snapshot has; the message names it and says what was expected.
+        ValueError: a file is damaged or not a snapshot's; the message names it and says what was expected.
     """
     path = download(place, downloads) if place.startswith(("http://", "https://")) else Path(place)
     with StagedIncidents(f"snapshot:{path.resolve().name}") as staged:
@@ -46,14 +46,14 @@ def open_snapshot(place: str, downloads: Path) -> Iterator[StagedIncidents]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Write the needed files of an archive, and only those, into a folder."""
+    """Write the needed files of an archive into a folder."""
     try:
         # tarfile's own decompression stops at the end of the first of several streams, which pbzip2 writes.
         with bz2.open(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as members:
             missing = _write_needed(members, folder)
             is_whole = not missing or (members.fileobj and members.fileobj.read(tarfile.BLOCKSIZE)) == END_BLOCK
     except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # bz2 has no error of its own for damage
+        if isinstance(error, OSError) and error.errno is not None:  # bz2 raises OSError without errno for damage
             raise
         raise ValueError(f"{archive}: damaged or foreign, expected a snapshot as .tar.bz2: {error}") from error
     if not is_whole:
@@ -63,7 +63,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _write_needed(members: tarfile.TarFile, folder: Path) -> set[str]:
-    """Read until everything needed was there, and give the names of what was not."""
+    """Read until all needed files were found; return the names of those that were not."""
     missing = {INCIDENTS, DUPLICATES, REPORTS}
     for member in members:
         path = PurePosixPath(member.name)
@@ -113,10 +113,10 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
 def _read(path: Path, columns: tuple[str, ...], take: Callable[[dict[str, str]], None]) -> None:
     csv.field_size_limit(2**31 - 1)  # a report can be longer than the default of 131,072 characters
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, strict=True)  # a file that ends within quotes was cut
+        rows = csv.DictReader(file, strict=True)  # raises an error for a file that ends within quotes
         try:
             if not set(columns) <= set(rows.fieldnames or []):
-                # Cut, as what stands in the place of the columns can be a report.
+                # Shortened, as a report can stand in place of the columns.
                 raise ValueError(f"expected the columns {', '.join(columns)}, got {reprlib.repr(rows.fieldnames)}")
             for row in rows:
                 if None in row or None in row.values():

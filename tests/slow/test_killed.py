@@ -1,4 +1,4 @@
-"""Processes that are killed at random moments, with SIGKILL, lose nothing and leave nothing half done."""
+"""Processes that are killed at random moments, with SIGKILL, lose nothing and leave nothing unfinished."""
 
 import json
 import os
@@ -40,7 +40,7 @@ class Setup:
 
 def command(setup_model: Path, source: Path, folder: Path) -> list[str]:
     options = ["--model", setup_model, "--source", f"jsonl:{source}", "--output", folder / "incident_cls.pt"]
-    return [sys.executable, *map(str, ["-m", "scripts.build_index", *options, "--cache", folder / "vectors.sqlite"])]
+    return [sys.executable, *map(str, ["-m", "scripts.build_index", "build", *options, "--cache", folder / "vectors.sqlite"])]
 
 
 ENVIRONMENT = os.environ | {"SOURCE_DATE_EPOCH": "1767323045"}

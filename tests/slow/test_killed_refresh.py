@@ -1,4 +1,4 @@
-"""The refresh of a database, killed at random moments with SIGKILL, is gone on with to the same end."""
+"""The refresh of a database, killed at random moments with SIGKILL, resumes and ends the same."""
 
 import copy
 import os
@@ -52,7 +52,7 @@ def stored(server: MongoServer) -> list[list[dict[str, Any]]]:
     return [list(server.data[name].find({}, {"_id": False})) for name in ("incidents", "reports")]
 
 
-def test_a_killed_refresh_is_gone_on_with_to_the_same_database(tmp_path: Path) -> None:
+def test_a_killed_refresh_resumes_and_leaves_the_same_database(tmp_path: Path) -> None:
     model = tmp_path / "model"
     make_model(
         model, "longformer", hidden_size=128, num_hidden_layers=6, attention_window=64, max_position_embeddings=514

@@ -57,7 +57,7 @@ def test_ten_times_the_reports_need_no_more_memory(model: Path, tmp_path: Path) 
         write_snapshot(source, n_reports)
         output = ["--output", str(tmp_path / "index.pt"), "--cache", str(tmp_path / f"{n_reports}.sqlite")]
         options = ["--model", str(model), "--source", f"snapshot:{source}", *output]
-        command = [sys.executable, "-m", "scripts.build_index", *options]
+        command = [sys.executable, "-m", "scripts.build_index", "build", *options]
         peaks[n_reports] = [peak_bytes(command) / MIB, peak_bytes(command) / MIB]  # embedding all, then nothing
     texts = (tmp_path / "10000" / "reports.csv").stat().st_size / MIB
     print(f"peak memory in MiB, when embedding all and when embedding nothing: {peaks}; the texts have {texts:.0f} MiB")
@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_loses_nothing(model: Path, tmp_path: Path, small_d
     (small_disk / "incident_cls.pt").write_text("the old one")
     files = ["--output", str(small_disk / "incident_cls.pt"), "--cache", str(small_disk / "vectors.sqlite")]
     options = ["--model", str(model), "--source", f"snapshot:{tmp_path / 'source'}", *files, "--json"]
-    command = [sys.executable, "-m", "scripts.build_index", *options]
+    command = [sys.executable, "-m", "scripts.build_index", "build", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "No index written: " in done.stderr

@@ -51,7 +51,7 @@ def test_credentials_that_last_an_hour_are_asked_for_after_the_refresh_that_take
     order = [step.get("id", step.get("run")) for step in steps("refresh")]
     assert order.index("refresh") < order.index("credentials") < order.index("make publish NAME=longformer")
     assert only("refresh", "make refresh")["env"].keys() == {"MONGODB_CONNECTION_STRING"}
-    assert only("refresh", "make publish")["env"].keys() == {"INDEX_BUCKET", "INDEX_KEY"}
+    assert only("refresh", "make publish")["env"].keys() == {"INDEX_BUCKET"}
 
 
 def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
