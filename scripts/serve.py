@@ -12,7 +12,7 @@ from scripts.cli.console import make_app, run
 from scripts.cli.paths import MODEL_FOLDER, OPENAPI
 from scripts.local.service import IndexOption, ModelOption, configure
 
-EPILOG = "Exit status: 0 when stopped, 1 when the port is taken, 2 for invalid arguments, 3 when it cannot start."
+EPILOG = "Exit status: 0 when stopped, 2 for invalid arguments, 3 when it cannot start."
 
 app = make_app()
 
@@ -48,7 +48,7 @@ def serve(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; the exit status is 0 when it is stopped, 2 for invalid arguments, 1 or 3 if it cannot start."""
+    """Run the command; the exit status is 0 when it is stopped, 2 for invalid arguments, 3 if it cannot start."""
     return run(app, argv)
 
 

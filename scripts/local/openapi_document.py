@@ -12,8 +12,7 @@ from scripts.local.service import call
 DESCRIPTION: Final = """Which known AI incidents does a text resemble?
 
 The service embeds the text and ranks incidents by the cosine similarity of their vectors: 1 means the same direction,
-higher is closer. A POST takes a JSON object, whatever its Content-Type says; a GET takes the same fields in its query
-string.
+higher is closer. A POST takes a JSON object, with any Content-Type; a GET takes the same fields in its query string.
 
 Every answer is an envelope: its `statusCode` is the HTTP status, its `body` the actual answer."""
 

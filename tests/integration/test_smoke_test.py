@@ -24,7 +24,7 @@ from support.thread_server import in_thread
 def smoke(*options: str) -> tuple[int, dict[str, int]]:
     """The exit status of the tests, and the number of tests by outcome."""
     # Above tests/e2e, conftest.py imports torch and transformers, which these tests do without.
-    command = [sys.executable, "-m", "pytest", "tests/e2e", "--confcutdir", "tests/e2e", *options]
+    command = [sys.executable, "-m", "pytest", "tests/e2e", "--confcutdir", "tests/e2e", "--color=no", *options]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take seconds to import
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     summary = done.stdout.splitlines()[-1]
