@@ -86,7 +86,7 @@ destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published i
 	@$(CDK) destroy $(CDK_OPTIONS)
 
 smoke: $(VENV)/dev.stamp ## Ask a running service what its callers ask (URL=)
-	@$(RUN) tests/e2e/smoke_test.py $(URL)
+	@$(RUN) -m pytest tests/e2e --confcutdir tests/e2e --tb=short -v --url "$(URL)"
 
 # The tests of a file share what takes long to make, so a file stays in one process.
 test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests

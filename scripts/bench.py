@@ -18,7 +18,7 @@ from scripts.benchmarks.encode import bench_encode
 from scripts.benchmarks.random_model import write_index, write_model
 from scripts.benchmarks.rank import bench_load, bench_rank
 from scripts.benchmarks.report import machine, plot, report
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.paths import BENCH_FOLDER
 
 LENGTHS: Final = (16, 64, 128, 257, 512, 1000, 2000, 4096)
@@ -35,10 +35,10 @@ Exit status:
   1  the encoder's vectors are not those of transformers
   2  the arguments are wrong
 """
-app = make_app(__doc__, epilog=EPILOG)
+app = make_app()
 
 
-@app.command()
+@app.command(help=__doc__, epilog=verbatim(EPILOG))
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes, in a minute; write no file.")] = False,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where bench.json goes.")] = BENCH_FOLDER,

@@ -20,7 +20,7 @@ from incidents.model.text import prepare
 from scripts.benchmarks.build import bench_embedding, bench_rebuild
 from scripts.benchmarks.random_model import write_model
 from scripts.benchmarks.report import machine
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.console import answer_console
 from scripts.cli.paths import BENCH_FOLDER, DOWNLOADS, MODEL_FOLDER, SAMPLE
 from scripts.sources.spec import open_source
@@ -34,10 +34,10 @@ Exit status:
   1  vectors are not those of transformers
   2  the arguments are wrong
 """
-app = make_app(__doc__, epilog=EPILOG)
+app = make_app()
 
 
-@app.command()
+@app.command(help=__doc__, epilog=verbatim(EPILOG))
 def bench_build(
     source: Annotated[str, typer.Option(metavar="SPEC", help="Where short texts come from.")] = "sample",
     turns: Annotated[int, typer.Option(min=1, help="Turns of each contestant.")] = 3,

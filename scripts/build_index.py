@@ -14,7 +14,7 @@ from incidents.index.incident_index import EncoderInfo
 from incidents.names import INDEX_FILENAME
 from scripts.cli.arguments import Batch, Cache, Device, Diff, IndexOutput, Json, ModelFolder, Workers
 from scripts.cli.build_report import EXIT_STATUS, run_and_report
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.console import error_console
 from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER, SAMPLE, VECTOR_CACHE
 from scripts.cli.progress import BuildProgress
@@ -29,9 +29,9 @@ SPEC of `build` is one of:
 
 SPEC of `import` is one of:
 {VECTOR_SPECS}
-
 {EXIT_STATUS}"""
-app = make_app(__doc__, epilog=EPILOG)
+
+app = make_app(__doc__, epilog=verbatim(EPILOG))
 
 
 @app.command()
@@ -93,7 +93,7 @@ def import_(
 
 @app.command()
 def check(
-    index: Annotated[Path, typer.Argument(metavar="INDEX", help="The index to verify.")],
+    index: Annotated[Path, typer.Argument(metavar="INDEX")],
     model: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: the model beside the index.")] = None,
     json: Json = False,
     diff: Diff = None,

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from incidents.errors import InvalidIndexError
 from incidents.names import INDEX_FILENAME
 from scripts.cli.arguments import Bucket, MaxLossPercent
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.paths import MODEL_FOLDER
 from scripts.indexing.publishing import DEFAULT_MAX_LOSS_PERCENT, PublishedIndex, RefusedError
 
@@ -26,7 +26,7 @@ Exit status:
   2  the arguments are wrong
 """
 Force = Annotated[bool, typer.Option("--force", help="Publish whatever is published now.")]
-app = make_app(__doc__, epilog=EPILOG)
+app = make_app(__doc__, epilog=verbatim(EPILOG))
 
 
 @app.command()

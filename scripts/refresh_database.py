@@ -18,7 +18,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from incidents.errors import InvalidFileError
 from incidents.names import INDEX_FILENAME
 from scripts.cli.arguments import Cache, IndexOutput, MaxLossPercent, ModelFolder
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.console import error_console
 from scripts.cli.paths import MODEL_FOLDER, VECTOR_CACHE
 from scripts.cli.progress import BuildProgress
@@ -42,10 +42,10 @@ EXPECTED: Final = (
     sqlite3.Error, ValueError,
 )  # fmt: skip
 """Errors that are said in a sentence, without a traceback."""
-app = make_app(__doc__, epilog=EPILOG)
+app = make_app()
 
 
-@app.command()
+@app.command(help=__doc__, epilog=verbatim(EPILOG))
 def refresh_database(
     database: Annotated[
         str,

@@ -9,6 +9,10 @@ import typer
 from incidents.names import INDEX_FILENAME
 
 ModelFolder = Annotated[Path, typer.Option("--model", metavar="FOLDER", help="The model folder.")]
+IndexFile = Annotated[
+    Path | None,
+    typer.Option("--index", metavar="FILE", help=f"The index; default: {INDEX_FILENAME} in the model folder."),
+]
 IndexOutput = Annotated[
     Path | None,
     typer.Option("--output", metavar="FILE", help=f"The index to write; default: {INDEX_FILENAME} beside the model."),

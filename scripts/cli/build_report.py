@@ -18,7 +18,7 @@ from scripts.indexing.diff import IndexDiff
 from scripts.indexing.jobs import Outcome
 from scripts.indexing.vector_cache import UnusableCacheError
 
-EXIT_STATUS: Final = """\
+EXIT_STATUS: Final = """
 Exit status:
   0    the index is written, or the checked one is valid
   1    nothing was written: the source, the model, the cache or an index is unusable, or the disk is full

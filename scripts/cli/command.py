@@ -1,4 +1,4 @@
-"""A module of scripts/ as a command line."""
+"""A module of scripts/ as a command line: arguments by typer, plain messages, the exit status as a number."""
 
 import re
 import sys
@@ -6,16 +6,20 @@ import sys
 import typer
 
 
-def make_app(description: str | None, *, epilog: str = "") -> typer.Typer:
-    """A typer application in plain text: `description` is its help, `epilog` stands below it as it is written."""
+def make_app(description: str | None = None, *, epilog: str | None = None) -> typer.Typer:
+    """A typer application; help and epilog are for one with subcommands. Boxes and colors would break its messages."""
     return typer.Typer(
         help=description,
-        epilog="\n\n".join(f"\b\n{paragraph}" for paragraph in re.split(r"\n{2,}", epilog)),  # \b: not wrapped
+        epilog=epilog,
         add_completion=False,
-        no_args_is_help=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def verbatim(text: str) -> str:
+    """A text for an epilog whose lines are not wrapped."""
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in re.split(r"\n{2,}", text))
 
 
 def run(app: typer.Typer, argv: list[str] | None) -> int:
@@ -23,5 +27,5 @@ def run(app: typer.Typer, argv: list[str] | None) -> int:
     try:
         app(sys.argv[1:] if argv is None else argv)
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
+        return int(stop.code or 0)
     return 0

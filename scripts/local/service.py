@@ -1,29 +1,51 @@
-"""Point the Lambda scripts at a model and an index on this machine."""
+"""The service's Lambda scripts, run in this process with a model and an index on this machine."""
 
-import argparse
+import importlib
+import json
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from incidents.names import INDEX_FILENAME
 from incidents.settings import settings
-from scripts.cli.paths import MODEL_FOLDER
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --model and --index to a command line."""
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, metavar="FOLDER", help="default: %(default)s")
-    parser.add_argument("--index", type=Path, metavar="FILE", help=f"default: {INDEX_FILENAME} in the model's folder")
+def configure(model: Path, index: Path | None) -> None:
+    """Point the service at a model folder and an index file; call this before `load_handler`.
 
-
-def configure(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Set the environment by the arguments, before a Lambda script is imported; mistakes end the program."""
-    index = arguments.index or arguments.model / INDEX_FILENAME
-    for path in (arguments.model, index):
+    Raises:
+        typer.BadParameter: a path does not exist, or a setting in the environment is invalid.
+    """
+    index = index or model / INDEX_FILENAME
+    for path in (model, index):
         if not path.exists():
-            parser.error(f"{path} is not there; `make index` makes the default ones")
-    os.environ |= {"MODEL_PATH": str(arguments.model), "INDEX_PATH": str(index)}
-    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")  # nobody collects them here
+            raise typer.BadParameter(f"{path} does not exist; `make index` makes the default model and index")
+    os.environ |= {"MODEL_PATH": str(model), "INDEX_PATH": str(index)}
+    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")  # nobody collects metrics here
     try:
         settings()
     except ValueError as error:
-        parser.error(str(error))
+        raise typer.BadParameter(str(error)) from error
+
+
+def load_handler(script: str) -> Callable[[dict[str, Any], Any], Any]:
+    """The handler of the Lambda script with this name; the import loads torch."""
+    handler: Callable[[dict[str, Any], Any], Any] = importlib.import_module(script).handler
+    return handler
+
+
+def call(script: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The envelope that a Lambda script answers an event with."""
+    envelope: dict[str, Any] = json.loads(load_handler(script)(event, None)["body"])
+    return envelope
+
+
+def hide_log() -> None:
+    """Log errors only: the line of each request is of no use to a command, and its answer has the warnings."""
+    from incidents.http.log import logger  # noqa: PLC0415 (slow to import; the import sets the level)
+
+    logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""From a model as `transformers` reads it to a folder that `Encoder.load` reads, and the proof that both agree."""
+"""Convert a model of `transformers` to a folder that `Encoder.load` reads, and check that their vectors agree."""
 
 import shutil
 from pathlib import Path
@@ -20,9 +20,9 @@ TEXTS: Final = (
     "Two self-driving cars \u2013 \u201crobotaxis\u201d \u2013 hit one pickup.\n\nCaf\u00e9, na\u00efve, \u5317\u4eac.",
     " ".join(f"Sentence {n} of a long report on a chatbot, a camera and {n} witnesses." for n in range(500)),
 )
-"""A short one, one with what is transliterated, and one that is longer than what most models read."""
+"""A short text, one with characters to transliterate, and one longer than most models read."""
 TOLERANCE: Final = 1e-5
-"""Largest difference that rounding may cause, as a part of the vector's largest number."""
+"""Largest difference that rounding may cause, relative to the vector's largest number."""
 
 
 class DifferentVectorsError(Exception):
@@ -30,15 +30,16 @@ class DifferentVectorsError(Exception):
 
 
 def convert(source: Path, folder: Path) -> tuple[str, ...]:
-    """Write the converted model of `source` into `folder`, and give the names of its files.
+    """Write the converted model of `source` into `folder` and return the names of its files.
 
-    Left out is what no vector depends on here: the pooler, the projections for global attention, heads of other tasks.
+    Weights that do not affect the vectors are dropped: the pooler, the projections for global attention, and heads
+    for other tasks.
 
     Raises:
-        InvalidModelError: it is of a kind that the encoder does not know.
-        DifferentVectorsError: the encoder and `transformers` differ about a text.
+        InvalidModelError: the encoder does not support this kind of model.
+        DifferentVectorsError: the encoder and `transformers` give different vectors for a text.
         OSError: `source` lacks a file, or the disk is full.
-        ValueError: the weights lack a tensor.
+        ValueError: the weights are damaged or lack a tensor.
     """
     read_config(source)
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -50,7 +51,7 @@ def convert(source: Path, folder: Path) -> tuple[str, ...]:
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     else:
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True).backend_tokenizer
-        # Its own save raises a bare Exception on a full disk.
+        # The tokenizer's own save raises a bare Exception on a full disk.
         (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     model, loading = _load(source)
     if loading["missing_keys"] or loading["mismatched_keys"]:
@@ -71,8 +72,10 @@ def _load(source: Path) -> tuple[Any, dict[str, Any]]:
         model, loading = AutoModel.from_pretrained(source, output_loading_info=True, **options)
     except OSError:
         raise
-    except Exception as error:  # damaged weights can make it raise anything
-        raise ValueError(f"{source}: expected weights, got what is damaged, foreign or would run code") from error
+    except Exception as error:  # damaged weights can raise anything
+        raise ValueError(
+            f"{source}: expected weights, got a file that is damaged, unknown or would run code"
+        ) from error
     return model, loading
 
 
@@ -86,5 +89,7 @@ def _compare(model: Any, folder: Path) -> None:
         expected = hidden[0] if config.pooling == "cls" else hidden.mean(dim=0)
         expected = F.normalize(expected, dim=0) if config.normalized else expected
         difference = (encoder.encode(text).vector - expected).abs().max() / expected.abs().max()
-        if not difference <= TOLERANCE:  # nor if it is no number
-            raise DifferentVectorsError(f"expected the vectors of transformers, got others, {difference:.1g} off")
+        if not difference <= TOLERANCE:  # a NaN fails too
+            raise DifferentVectorsError(
+                f"expected the vectors of transformers, got vectors that differ by {difference:.1g}"
+            )

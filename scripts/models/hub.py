@@ -1,6 +1,6 @@
 """Files of a model on the Hugging Face hub, at a pinned revision.
 
-`hf_hub_download` keeps nothing of a download that was stopped; its parts, used here one by one, do.
+`hf_hub_download` discards an interrupted download. The functions it is made of, called here, can resume one.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from huggingface_hub.file_download import http_get
 
 
 class UnreachableHubError(Exception):
-    """The hub, or a file on it, cannot be had; the message says what to do."""
+    """The hub, or a file on it, is not available; the message says what to do."""
 
 
 def fetch_files(repository: str, revision: str, filenames: tuple[str, ...], folder: Path) -> None:
-    """Put files into a folder, from the hub's own cache on this machine or from the hub.
+    """Put files into a folder, from the hub library's cache on this machine or from the hub.
 
-    What has arrived of a file when the process is stopped stays beside it, and is completed by the next call.
+    A partial download stays in the folder, and the next call resumes it.
 
     Raises:
-        UnreachableHubError: a file cannot be had.
+        UnreachableHubError: a file is not available.
         OSError: a file arrived damaged, or the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,10 +36,10 @@ def fetch_files(repository: str, revision: str, filenames: tuple[str, ...], fold
         url = hf_hub_url(repository, filename, revision=revision)
         try:
             _fetch(url, folder / filename)
-        except (httpx2.HTTPError, ConnectionError) as error:  # the second where HF_HUB_OFFLINE is set
+        except (httpx2.HTTPError, ConnectionError) as error:  # ConnectionError if HF_HUB_OFFLINE is set
             raise UnreachableHubError(
-                f"{url} cannot be had: {error}\n"
-                "What has arrived is kept: try again where the hub can be reached, or set HF_ENDPOINT to a mirror."
+                f"{url} is not available: {error}\n"
+                "The partial download is kept: try again when the hub is reachable, or set HF_ENDPOINT to a mirror."
             ) from error
 
 
@@ -55,7 +55,7 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def _digest(path: Path, etag: str) -> str:
-    """What the hub has as ETag: the SHA-256 of a large file, git's SHA-1 of a small one."""
+    """The digest that the hub sends as ETag: SHA-256 for a large file, git's SHA-1 for a small one."""
     digest = hashlib.sha256() if re.fullmatch("[0-9a-f]{64}", etag) else hashlib.sha1(usedforsecurity=False)
     if digest.name == "sha1":
         digest.update(f"blob {path.stat().st_size}\0".encode())

@@ -11,8 +11,9 @@ from openapi_spec_validator import validate
 from incidents.http import endpoint as api
 from incidents.http.routes import METHODS, routes
 from incidents.settings import Settings
-from scripts import openapi
 from scripts.cli.paths import MODEL_FOLDER, OPENAPI
+from scripts.local.openapi_document import make_document
+from scripts.local.openapi_schemas import TEXT
 
 WRITTEN = json.loads(OPENAPI.read_text())
 CHANGING = {"built_at", "age_seconds", "source", "version"}
@@ -20,12 +21,10 @@ CHANGING = {"built_at", "age_seconds", "source", "version"}
 
 @pytest.fixture
 def document(configure: Any) -> dict[str, Any]:
-    """The document as it would be written now."""
-    assert (MODEL_FOLDER / "incident_cls.pt").is_file(), (
-        "the embedded model or its index is missing; `make index` makes them"
-    )
+    """The document that `make openapi` would write now."""
+    assert (MODEL_FOLDER / "incident_cls.pt").is_file(), "the embedded model or its index is missing; run `make index`"
     configure(MODEL_PATH=MODEL_FOLDER)
-    return openapi.document()
+    return make_document()
 
 
 def without_examples(document: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def without_examples(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def leaves(value: Any) -> list[Any]:
-    """What a value consists of, in order, without what differs from index to index."""
+    """The keys and values in a value, in order, without those that differ from index to index."""
     if isinstance(value, dict):
         return [leaf for key in sorted(value.keys() - CHANGING) for leaf in (key, *leaves(value[key]))]
     if isinstance(value, list):
@@ -46,7 +45,7 @@ def test_it_is_valid() -> None:
 
 
 def test_it_is_what_would_be_written_now(document: dict[str, Any]) -> None:
-    assert without_examples(document) == without_examples(WRITTEN), "`make openapi` writes it anew"
+    assert without_examples(document) == without_examples(WRITTEN), "run `make openapi`"
 
 
 def test_its_examples_are_real_answers(document: dict[str, Any]) -> None:
@@ -72,7 +71,7 @@ def test_it_knows_every_status_that_an_error_has() -> None:
 
 def test_the_limit_it_names_is_the_default() -> None:
     limit = Settings.from_mapping({}).max_text_characters
-    assert f"at most {limit:,} characters" in openapi.TEXT["description"]
+    assert f"at most {limit:,} characters" in TEXT["description"]
 
 
 def test_every_script_has_a_handler() -> None:

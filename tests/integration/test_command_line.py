@@ -1,4 +1,4 @@
-"""The commands a person types, as real processes."""
+"""Commands as a person types them, in processes of their own."""
 
 import dataclasses
 import json
@@ -19,12 +19,12 @@ NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash,
 
 
 def run(*command: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    given_by_make = {"TEXT", "NUM", "JSON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # where make runs these tests
-    inherited = {key: value for key, value in os.environ.items() if key not in given_by_make}
+    set_by_make = {"TEXT", "NUM", "JSON", "SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # when make runs these tests
+    inherited = {key: value for key, value in os.environ.items() if key not in set_by_make}
     return subprocess.run(
         [str(part) for part in command],
         cwd=REPOSITORY,
-        env=inherited | {"PYTHONPATH": "inference"} | environment,
+        env=inherited | environment,
         input=stdin,
         capture_output=True,
         text=True,
@@ -41,7 +41,7 @@ def ask(*arguments: str | Path, stdin: str | None = None, **environment: str) ->
 def tiny_service(
     tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, str, str, str]:
-    """The options that make the command line use the tiny model and index."""
+    """The options that select the tiny model and index."""
     index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
     save_index(tiny_index, index)
     return ("--model", str(tiny_folder), "--index", str(index))
@@ -93,7 +93,7 @@ def test_without_results_there_is_no_table(tiny_service: tuple[str, ...]) -> Non
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_an_unusable_setting_is_named(tiny_service: tuple[str, ...]) -> None:
+def test_an_invalid_setting_is_named(tiny_service: tuple[str, ...]) -> None:
     done = ask("w6", *tiny_service, MAX_TEXT_CHARACTERS="many")
     assert done.returncode == 2
     assert "expected MAX_TEXT_CHARACTERS to be a positive whole number below a billion, got 'many'" in done.stderr
@@ -117,8 +117,9 @@ def test_warnings_stand_above_the_table(tiny_service: tuple[str, ...]) -> None:
     [
         ([], 2, 'expected a text, as an argument or in the variable TEXT: make similar TEXT="…"'),
         (["@nowhere"], 2, "expected a readable UTF-8 text, got [Errno 2] No such file or directory: 'nowhere'"),
-        (["w6", "--model", "nowhere"], 2, "nowhere is not there; `make index` makes the default ones"),
-        ([" "], 1, "expected a text, got one of which nothing is left"),
+        (["w6", "--model", "nowhere"], 2, "nowhere does not exist; `make index` makes the default model and index"),
+        ([" "], 1, "nothing "),
+        (["w6", "--nun", "3"], 2, "No such option: --nun"),
     ],
 )
 def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[str], status: int, message: str) -> None:
@@ -129,7 +130,7 @@ def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[s
 
 
 @pytest.mark.parametrize("where", ["argument", "environment"])
-def test_make_hands_on_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
+def test_make_passes_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
     python = tmp_path / "python"
     program = shlex.join([sys.executable, "-c", 'import os; print(os.environ["TEXT"])'])
     python.write_text(f"#!/bin/sh\nexec {program}\n")
@@ -139,6 +140,37 @@ def test_make_hands_on_a_text_as_it_was_typed(where: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (0, NASTY + "\n", "")
 
 
+def test_the_server_reads_its_origins_and_no_other_setting_of_the_stack(tiny_service: tuple[str, ...]) -> None:
+    command = (sys.executable, "-m", "scripts.serve", *tiny_service)
+    done = run(*command, ARCHITECTURE="none", LAMBDA_MEMORY_MB="much", CORS_ALLOW_ORIGINS="*")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected CORS_ALLOW_ORIGINS to hold origins such as https://example.org, got '*'" in done.stderr
+    assert "ARCHITECTURE" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "many"])
+def test_a_port_out_of_range_is_refused(tiny_service: tuple[str, ...], port: str) -> None:
+    done = run(sys.executable, "-m", "scripts.serve", f"--port={port}", *tiny_service)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--port'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["ask", "fetch_model", "openapi", "serve"])
+def test_help_does_not_wait_for_slow_imports(command: str) -> None:
+    slow = ["torch", "transformers", "starlette", "uvicorn", "rich"]
+    program = f"""
+import sys
+from scripts.{command} import main
+status = main(["--help"])
+print([name for name in {slow} if name in sys.modules], file=sys.stderr)
+sys.exit(status)
+"""
+    done = run(sys.executable, "-c", program)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert "Exit status: 0 " in done.stdout
+
+
 def test_make_alone_lists_every_target() -> None:
     listed = {line.split()[1] for line in run("make").stdout.splitlines()}
     makefile = (REPOSITORY / "Makefile").read_text()
@@ -146,7 +178,7 @@ def test_make_alone_lists_every_target() -> None:
     assert {"similar", "test", "check", "serve"} <= listed
 
 
-def test_make_hands_on_a_source_as_it_was_typed(tmp_path: Path) -> None:
+def test_make_passes_a_source_as_it_was_typed(tmp_path: Path) -> None:
     python = tmp_path / "python"
     program = shlex.join([sys.executable, "-c", 'import os; print(os.environ["SOURCE"])'])
     python.write_text(f"#!/bin/sh\nexec {program}\n")

@@ -1,12 +1,11 @@
-"""Models that are converted before they are put into place, from a folder and from a server that stands in for the hub.
+"""Models that are converted before they are put in place, from a folder and from a local server in place of the hub.
 
-The hub's client is the real one; the model is tiny, under the name and the revision of the real one.
+The hub's client is the real one; the model is tiny and has the name and revision of the real one.
 """
 
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from scripts import fetch_model
 from scripts.indexing.embedding import load_verified
 from scripts.models import conversion
 from scripts.models import hub as hub_module
+from scripts.models.fetching import LONGFORMER, LONGFORMER_FILENAMES, LONGFORMER_REVISION
 from support.full_disk import full_disk
 from support.hub_server import Hub, etag, serving_hub
 from support.tiny import make_model, write_tokenizer
@@ -54,23 +54,15 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(published: Path, tmp_path: Path) -> Path:
-    """One that a test may damage."""
+    """A copy that a test may damage."""
     return Path(shutil.copytree(published, tmp_path / "copy"))
 
 
-@pytest.fixture
-def fetch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str, Path], int]:
-    def run(model: Path | str, output: Path) -> int:
-        monkeypatch.setattr(sys, "argv", ["fetch_model.py", str(model), "--output", str(output)])
-        return fetch_model.main()
-
-    return run
+def fetch(model: Path | str, output: Path) -> int:
+    return fetch_model.main([str(model), "--output", str(output)])
 
 
-Fetch = Callable[[Path | str, Path], int]
-
-
-def assert_refused(fetch: Fetch, model: Path | str, output: Path, message: str, err: Callable[[], str]) -> None:
+def assert_refused(model: Path | str, output: Path, message: str, err: Callable[[], str]) -> None:
     assert fetch(model, output) == 1
     explanation = err()
     assert "No model fetched: " in explanation
@@ -87,7 +79,7 @@ def err(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 # From a folder
 
 
-def test_a_folder_is_converted_to_what_the_encoder_needs(fetch: Fetch, published: Path, tmp_path: Path) -> None:
+def test_a_folder_is_converted_to_what_the_encoder_needs(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine"
     assert fetch(published, output) == 0
     files = sorted(path.name for path in output.iterdir())
@@ -110,7 +102,7 @@ def test_a_folder_is_converted_to_what_the_encoder_needs(fetch: Fetch, published
     assert (Encoder.load(output).encode("w5 w6 w7").vector - expected).abs().max() <= 1e-5
 
 
-def test_the_files_of_sentence_transformers_come_along(fetch: Fetch, tmp_path: Path) -> None:
+def test_the_files_of_sentence_transformers_are_copied(tmp_path: Path) -> None:
     source = tmp_path / "source"
     model = make_model(source, "bert")
     kinds = ("Transformer", "Pooling", "Normalize")
@@ -124,8 +116,8 @@ def test_the_files_of_sentence_transformers_come_along(fetch: Fetch, tmp_path: P
     assert (Encoder.load(tmp_path / "mine").encode("w9 w8").vector - mean / mean.norm()).abs().max() <= 1e-5
 
 
-def test_a_changed_model_is_all_that_its_folder_holds(fetch: Fetch, tmp_path: Path) -> None:
-    """What the old one had more than the new one would turn its vectors into a third model's."""
+def test_a_changed_model_is_all_that_its_folder_holds(tmp_path: Path) -> None:
+    """Configuration files left by the old model would give vectors of neither model."""
     source, output = tmp_path / "mine", tmp_path / "output"
     make_model(source, "bert")
     kinds = ("Transformer", "Pooling", "Normalize")
@@ -145,11 +137,13 @@ def test_a_changed_model_is_all_that_its_folder_holds(fetch: Fetch, tmp_path: Pa
     assert torch.equal(encoder.encode("w9 w8").vector, Encoder.load(source).encode("w9 w8").vector)
 
 
-def test_a_model_whose_vectors_differ_is_not_put_into_place(
-    fetch: Fetch, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
+def test_a_model_whose_vectors_differ_is_not_put_in_place(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr(conversion, "prepare", lambda text: text + " w5")  # to transformers, but not to the encoder
-    assert_refused(fetch, published, tmp_path / "mine", "expected the vectors of transformers, got others", err)
+    monkeypatch.setattr(conversion, "prepare", lambda text: text + " w5")  # for transformers only, not for the encoder
+    assert_refused(
+        published, tmp_path / "mine", "expected the vectors of transformers, got vectors that differ by ", err
+    )
 
 
 class Hostile:
@@ -182,19 +176,19 @@ def drop_a_tensor(folder: Path) -> None:
         (drop_a_tensor, "the weights lack encoder.layer.1.attention.self.query.bias"),
     ],
 )
-def test_a_folder_that_is_no_model_is_refused(
-    fetch: Fetch, copy: Path, damage: Callable[[Path], object], message: str, err: Callable[[], str]
+def test_a_folder_without_a_usable_model_is_refused(
+    copy: Path, damage: Callable[[Path], object], message: str, err: Callable[[], str]
 ) -> None:
     damage(copy)
-    assert_refused(fetch, copy, copy.parent / "mine", message, err)
+    assert_refused(copy, copy.parent / "mine", message, err)
     assert not (copy / "made").exists()
 
 
-def test_a_folder_that_is_not_there_is_named(fetch: Fetch, tmp_path: Path, err: Callable[[], str]) -> None:
-    assert_refused(fetch, "nowhere", tmp_path / "mine", "expected longformer, minilm or a folder, got nowhere", err)
+def test_a_missing_folder_is_named(tmp_path: Path, err: Callable[[], str]) -> None:
+    assert_refused("nowhere", tmp_path / "mine", "expected longformer, minilm or a folder, got nowhere", err)
 
 
-def test_a_folder_is_not_replaced_by_what_is_left_of_it(fetch: Fetch, copy: Path, err: Callable[[], str]) -> None:
+def test_a_folder_is_not_its_own_output(copy: Path, err: Callable[[], str]) -> None:
     before = {path.name: path.read_bytes() for path in copy.iterdir()}
     assert fetch(copy, copy) == 1
     assert "expected --output to be another folder" in err()
@@ -202,19 +196,15 @@ def test_a_folder_is_not_replaced_by_what_is_left_of_it(fetch: Fetch, copy: Path
 
 
 @pytest.mark.parametrize("limit_bytes", [100, 5_000, 60_000])
-def test_a_full_disk_is_said_to_be_full(
-    fetch: Fetch, published: Path, tmp_path: Path, err: Callable[[], str], limit_bytes: int
-) -> None:
-    """Whether it is full before anything is written, or once the weights are."""
+def test_a_full_disk_is_reported(published: Path, tmp_path: Path, err: Callable[[], str], limit_bytes: int) -> None:
+    """Full at the first file, or only at the weights."""
     with full_disk(limit_bytes):
-        assert_refused(fetch, published, tmp_path / "mine", "File too large", err)
+        assert_refused(published, tmp_path / "mine", "File too large", err)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("folder", ["/proc/x/y", "/dev/null/y"])
-def test_an_output_that_cannot_be_made_is_named(
-    fetch: Fetch, published: Path, err: Callable[[], str], folder: str
-) -> None:
+def test_an_output_that_cannot_be_created_is_named(published: Path, err: Callable[[], str], folder: str) -> None:
     assert fetch(published, Path(folder)) == 1
     assert re.fullmatch(f"No model fetched: .*'{Path(folder).parent}.*'\n", err())
 
@@ -224,58 +214,56 @@ def test_an_output_that_cannot_be_made_is_named(
 
 @pytest.fixture
 def hub(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    folder = f"/{fetch_model.LONGFORMER}/resolve/{fetch_model.LONGFORMER_REVISION}/"
-    files = {folder + name: (published / name).read_bytes() for name in fetch_model.LONGFORMER_FILENAMES}
+    folder = f"/{LONGFORMER}/resolve/{LONGFORMER_REVISION}/"
+    files = {folder + name: (published / name).read_bytes() for name in LONGFORMER_FILENAMES}
     with serving_hub(Hub(files)) as hub:
         monkeypatch.setattr(hub_module, "hf_hub_url", partial(hf_hub_url, endpoint=hub.url))  # as HF_ENDPOINT does
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # what is cut within a chunk is lost
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # an incomplete chunk is lost
         monkeypatch.setattr(fetch_model, "DOWNLOADS", tmp_path / "downloads")
         yield hub
 
 
 def part(hub: Hub, tmp_path: Path) -> Path:
-    """Where what has arrived of the weights is kept."""
+    """The file of a partial download of the weights."""
     (content,) = (content for path, content in hub.files.items() if path.endswith(WEIGHTS))
-    folder = tmp_path / "downloads" / "allenai--longformer-base-4096" / fetch_model.LONGFORMER_REVISION
+    folder = tmp_path / "downloads" / "allenai--longformer-base-4096" / LONGFORMER_REVISION
     folder.mkdir(parents=True)
     return folder / f"{WEIGHTS}.{etag(content)}.part"
 
 
 @pytest.mark.usefixtures("hub")
-def test_the_longformer_comes_from_the_hub_at_its_revision(fetch: Fetch, tmp_path: Path) -> None:
+def test_the_longformer_comes_from_the_hub_at_its_revision(tmp_path: Path) -> None:
     output = tmp_path / "models" / "longformer"
     assert fetch("longformer", output) == 0
     encoder = Encoder.load(output)
-    assert (encoder.name, encoder.revision) == (fetch_model.LONGFORMER, fetch_model.LONGFORMER_REVISION)
+    assert (encoder.name, encoder.revision) == (LONGFORMER, LONGFORMER_REVISION)
     verify_files(output)
     assert list((tmp_path / "downloads").rglob("*.bin")) == []
 
 
-def test_a_cut_download_goes_on(fetch: Fetch, hub: Hub, tmp_path: Path) -> None:
+def test_a_cut_download_resumes(hub: Hub, tmp_path: Path) -> None:
     sizes = [len(content) for content in hub.files.values()]
     hub.cuts = [*sizes[:2], 50_000]
     assert fetch("longformer", tmp_path / "longformer") == 0
     assert hub.ranges == [f"{WEIGHTS} from 50000"]
 
 
-def test_a_later_call_goes_on_where_a_stopped_one_was(fetch: Fetch, hub: Hub, tmp_path: Path) -> None:
+def test_a_later_call_resumes_an_interrupted_download(hub: Hub, tmp_path: Path) -> None:
     (content,) = (content for path, content in hub.files.items() if path.endswith(WEIGHTS))
     part(hub, tmp_path).write_bytes(content[:70_000])
     assert fetch("longformer", tmp_path / "longformer") == 0
     assert hub.ranges == [f"{WEIGHTS} from 70000"]
 
 
-def test_a_part_that_was_damaged_is_not_completed_twice(
-    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str]
-) -> None:
+def test_a_damaged_partial_download_is_dropped(hub: Hub, tmp_path: Path, err: Callable[[], str]) -> None:
     part(hub, tmp_path).write_bytes(b"\0" * 70_000)
-    assert_refused(fetch, "longformer", tmp_path / "longformer", f"{WEIGHTS}: expected a file with the digest", err)
+    assert_refused("longformer", tmp_path / "longformer", f"{WEIGHTS}: expected a file with the digest", err)
     assert fetch("longformer", tmp_path / "longformer") == 0
 
 
-def test_files_in_the_hubs_own_cache_are_used(fetch: Fetch, hub: Hub, published: Path, tmp_path: Path) -> None:
-    cached = tmp_path / "hub" / "models--allenai--longformer-base-4096" / "snapshots" / fetch_model.LONGFORMER_REVISION
+def test_files_in_the_hubs_own_cache_are_used(hub: Hub, published: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "hub" / "models--allenai--longformer-base-4096" / "snapshots" / LONGFORMER_REVISION
     shutil.copytree(published, cached)
     hub.status = 500
     assert fetch("longformer", tmp_path / "longformer") == 0
@@ -284,7 +272,7 @@ def test_files_in_the_hubs_own_cache_are_used(fetch: Fetch, hub: Hub, published:
 
 @pytest.mark.parametrize("manifest", [None, '{"name": "mine"}'])
 def test_for_a_folder_of_another_model_nothing_is_downloaded(
-    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str], manifest: str | None
+    hub: Hub, tmp_path: Path, err: Callable[[], str], manifest: str | None
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("mine" if manifest is None else "{}")
@@ -292,12 +280,10 @@ def test_for_a_folder_of_another_model_nothing_is_downloaded(
         (tmp_path / "mine" / "manifest.json").write_text(manifest)
     hub.files = {path: content for path, content in hub.files.items() if path.endswith("/config.json")}
     assert fetch("longformer", tmp_path / "mine") == 1
-    assert err() == f"No model fetched: {tmp_path / 'mine'} holds another one; name another folder\n"
+    assert err() == f"No model fetched: {tmp_path / 'mine'} holds another model; name another folder\n"
 
 
-def test_what_was_downloaded_is_kept_until_the_model_is_in_place(
-    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str]
-) -> None:
+def test_the_download_is_kept_until_the_model_is_in_place(hub: Hub, tmp_path: Path, err: Callable[[], str]) -> None:
     (tmp_path / "longformer" / "model.safetensors" / "in-the-way").mkdir(parents=True)
     assert fetch("longformer", tmp_path / "longformer") == 1
     assert "No model fetched: " in err()
@@ -307,20 +293,18 @@ def test_what_was_downloaded_is_kept_until_the_model_is_in_place(
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-def test_a_hub_that_refuses_is_an_error(
-    fetch: Fetch, hub: Hub, tmp_path: Path, err: Callable[[], str], status: int
-) -> None:
+def test_a_hub_that_refuses_is_an_error(hub: Hub, tmp_path: Path, err: Callable[[], str], status: int) -> None:
     hub.status = status
-    assert_refused(fetch, "longformer", tmp_path / "longformer", "/config.json cannot be had: ", err)
+    assert_refused("longformer", tmp_path / "longformer", "/config.json is not available: ", err)
 
 
 @pytest.mark.usefixtures("hub")
-def test_without_the_hub_it_is_said_what_to_do(
-    fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
+def test_without_the_hub_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err: Callable[[], str]
 ) -> None:
     monkeypatch.setattr(hub_module, "hf_hub_url", partial(hf_hub_url, endpoint="http://127.0.0.1:9"))
     assert fetch("longformer", tmp_path / "longformer") == 1
     explanation = err()
     assert "http://127.0.0.1:9/allenai/longformer-base-4096/resolve/301e6a42" in explanation
-    assert "try again where the hub can be reached, or set HF_ENDPOINT to a mirror." in explanation
+    assert "try again when the hub is reachable, or set HF_ENDPOINT to a mirror." in explanation
     assert "Or copy config.json, tokenizer.json, pytorch_model.bin from another machine" in explanation

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from incidents.http.routes import routes
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
-from scripts.local.gateway import Gateway
+from scripts.local.gateway import gateway
 from support.lambda_runtime import LambdaRuntime, lambda_runtime
 from support.server import Server, serve
 
@@ -80,5 +80,5 @@ def event_of(method: str, path: str, request: dict[str, Any]) -> dict[str, Any]:
         events.append(event)
         return {"statusCode": 200}
 
-    TestClient(Gateway(dict.fromkeys(routes(), keep), ())).request(method, path, **request)
+    TestClient(gateway(dict.fromkeys(routes(), keep), ())).request(method, path, **request)
     return events[0]

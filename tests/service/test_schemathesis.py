@@ -10,8 +10,8 @@ from pathlib import Path
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
-from scripts import openapi
 from scripts.cli.paths import OPENAPI
+from scripts.local.openapi_schemas import NUMBERS
 from support.server import serve
 
 FOLDER = Path(__file__).parent
@@ -26,10 +26,10 @@ def test_what_is_answered_is_what_the_document_says(
     A string that holds such a list is beyond what can be generated from a schema, so only lists are sent.
     """
     written = json.dumps(json.loads(OPENAPI.read_text()))
-    numbers = json.dumps(openapi.NUMBERS)
+    numbers = json.dumps(NUMBERS)
     assert numbers in written
     width = {"minItems": tiny_encoder.width, "maxItems": tiny_encoder.width}
-    definite = json.loads(written.replace(numbers, json.dumps(openapi.NUMBERS | width)))
+    definite = json.loads(written.replace(numbers, json.dumps(NUMBERS | width)))
     embed = definite["components"]["schemas"]["SimilarRequest"]["anyOf"][1]["properties"]["embed"]
     embed["anyOf"] = [kind for kind in embed["anyOf"] if kind["type"] == "array"]
     (tmp_path / "openapi.json").write_text(json.dumps(definite))

@@ -18,7 +18,7 @@ import torch
 from transformers import LongformerConfig, LongformerModel
 
 from incidents.model.encoder import Encoder
-from scripts import fetch_model
+from scripts.models.fetching import LONGFORMER, LONGFORMER_FILENAMES, LONGFORMER_REVISION
 from support.hub_server import Hub, serving_hub
 from support.tiny import make_model, write_tokenizer
 
@@ -40,7 +40,10 @@ class Setup:
 
 def command(setup_model: Path, source: Path, folder: Path) -> list[str]:
     options = ["--model", setup_model, "--source", f"jsonl:{source}", "--output", folder / "incident_cls.pt"]
-    return [sys.executable, *map(str, ["-m", "scripts.build_index", "build", *options, "--cache", folder / "vectors.sqlite"])]
+    return [
+        sys.executable,
+        *map(str, ["-m", "scripts.build_index", "build", *options, "--cache", folder / "vectors.sqlite"]),
+    ]
 
 
 ENVIRONMENT = os.environ | {"SOURCE_DATE_EPOCH": "1767323045"}
@@ -131,7 +134,7 @@ def test_a_build_that_is_killed_again_and_again_comes_to_its_end(setup: Setup, t
     assert (tmp_path / "incident_cls.pt").read_bytes() == setup.undisturbed
 
 
-def test_a_killed_download_from_the_hub_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_killed_download_from_the_hub_resumes(tmp_path: Path) -> None:
     """The hub's client writes in chunks of 10 MB, so the weights have 40."""
     published = tmp_path / "published"
     config = LongformerConfig(
@@ -141,17 +144,17 @@ def test_a_killed_download_from_the_hub_is_gone_on_with(tmp_path: Path) -> None:
     config.save_pretrained(published)
     torch.save(LongformerModel(config).state_dict(), published / "pytorch_model.bin")
     write_tokenizer(published)
-    address = f"/{fetch_model.LONGFORMER}/resolve/{fetch_model.LONGFORMER_REVISION}/"
-    files = {address + name: (published / name).read_bytes() for name in fetch_model.LONGFORMER_FILENAMES}
+    address = f"/{LONGFORMER}/resolve/{LONGFORMER_REVISION}/"
+    files = {address + name: (published / name).read_bytes() for name in LONGFORMER_FILENAMES}
     output, downloads = tmp_path / "longformer", tmp_path / "downloads"
-    program = "import fetch_model, sys; from pathlib import Path; fetch_model.DOWNLOADS = Path(sys.argv.pop()); "
-    program += "sys.exit(fetch_model.main())"
+    program = "import sys; from pathlib import Path; from scripts import fetch_model; "
+    program += "fetch_model.DOWNLOADS = Path(sys.argv.pop()); sys.exit(fetch_model.main())"
     run = [sys.executable, "-c", program, "longformer", "--output", str(output), str(downloads)]
     with serving_hub(Hub(files, seconds_per_block=0.0002)) as hub:
         environment = os.environ | {
             "HF_ENDPOINT": hub.url,
             "HF_HOME": str(tmp_path / "hub"),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "inference")]),
         }
         with subprocess.Popen(run, env=environment) as process:
             while not (arrived := [part.stat().st_size for part in downloads.rglob("*.part")]) or max(arrived) < 10**7:
@@ -163,4 +166,4 @@ def test_a_killed_download_from_the_hub_is_gone_on_with(tmp_path: Path) -> None:
         size = part.stat().st_size
         subprocess.run(run, env=environment, check=True)
     assert hub.ranges == [f"pytorch_model.bin from {size}"]
-    assert Encoder.load(output).revision == fetch_model.LONGFORMER_REVISION
+    assert Encoder.load(output).revision == LONGFORMER_REVISION

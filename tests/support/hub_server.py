@@ -1,4 +1,4 @@
-"""A server that stands in for the Hugging Face hub: enough of it for its own client to fetch files."""
+"""A local server in place of the Hugging Face hub, with what its client needs to fetch files."""
 
 import hashlib
 import re
@@ -11,14 +11,14 @@ from time import sleep
 from support.thread_server import in_thread
 
 LARGE_BYTES = 10_000
-"""Files from here on have the SHA-256 of their content as ETag, as in Git LFS; smaller ones git's own SHA-1."""
+"""Files of at least this size have the SHA-256 of their content as ETag, as in Git LFS; smaller ones git's SHA-1."""
 
 BLOCK_BYTES = 4096
 
 
 @dataclass
 class Hub:
-    """Files by URL path. An answer is cut after the next number of bytes in `cuts`, and whole when there are none."""
+    """Files by URL path. Each number in `cuts` is the bytes after which the next answer is cut."""
 
     files: dict[str, bytes]
     cuts: list[int] = field(default_factory=list)
@@ -49,7 +49,7 @@ def serving_hub(hub: Hub) -> Iterator[Hub]:
                 sleep(hub.seconds_per_block)
 
         def _begin(self) -> bytes:
-            """Send the headers, and give what has to follow."""
+            """Send the headers and return the body to send."""
             content = hub.files.get(self.path.partition("?")[0])
             if content is None or hub.status != 200:
                 self.send_response(404 if hub.status == 200 else hub.status)

@@ -1,4 +1,4 @@
-"""The local HTTP API as a process of its own, as `make serve` starts it."""
+"""The local HTTP API in a process of its own, as `make serve` starts it."""
 
 import os
 import re
@@ -16,7 +16,7 @@ READY_WITHIN_SECONDS = 60
 
 
 class Server:
-    """A running server: its address, and what it has written so far."""
+    """A running server: its address and its output so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self.process = process
@@ -28,7 +28,7 @@ class Server:
         return self._output.read_text()
 
     def stop(self, number: signal.Signals) -> int:
-        """Send a signal and give the exit status."""
+        """Send a signal and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(timeout=30)
 
@@ -43,7 +43,7 @@ class Server:
 
 @contextmanager
 def serve(*options: str | Path) -> Iterator[Server]:
-    """Start scripts/serve.py on any free port, and end it for sure."""
+    """Run scripts/serve.py on a free port while the block runs."""
     command = [sys.executable, "-m", "scripts.serve", "--port", "0", *map(str, options)]
     with tempfile.NamedTemporaryFile() as output:
         environment = {"ENCODER_THREADS": "1"} | os.environ

@@ -1,4 +1,4 @@
-"""A socket server in a thread of the test, on a free port of this machine."""
+"""A socket server in a thread of the test process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from threading import Thread
 
 @contextmanager
 def in_thread(server: BaseServer) -> Iterator[None]:
-    """Serve while the block runs, and close the server after it."""
+    """Serve while the block runs, then close the server."""
     with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

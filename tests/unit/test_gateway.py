@@ -1,6 +1,6 @@
-"""What stands in for API Gateway on this machine: the events it makes, and what it makes of answers.
+"""The emulation of API Gateway: its events, its responses and its own refusals.
 
-The requests are in-process; tests/contract/test_http.py sends them over HTTP.
+Requests are in-process here; tests/contract/test_http.py sends them over HTTP.
 """
 
 import base64
@@ -9,23 +9,19 @@ from time import sleep
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from incidents.http import routes as declared
-from scripts.local import gateway
-from scripts.local.gateway import Gateway, Handler
+from scripts.local.gateway import Handler, gateway
 
 ORIGIN = "https://incidentdatabase.ai"
-Start = Callable[[Handler], TestClient]
+Start = Callable[..., TestClient]
 
 
 @pytest.fixture
 def start() -> Start:
-    def start(handler: Handler) -> TestClient:
-        app = Starlette(routes=[Mount("/", Gateway({"/similar": handler}, (ORIGIN,)))])
-        return TestClient(app, base_url="http://api.example.org")
+    def start(handler: Handler, **options: float) -> TestClient:
+        return TestClient(gateway({"/similar": handler}, (ORIGIN,), **options), base_url="http://api.example.org")
 
     return start
 
@@ -47,7 +43,7 @@ def client(start: Start, events: list[dict[str, Any]]) -> TestClient:
     return start(keep)
 
 
-def test_an_event_has_all_that_payload_format_2_has(client: TestClient, events: list[dict[str, Any]]) -> None:
+def test_an_event_has_the_fields_of_payload_format_2(client: TestClient, events: list[dict[str, Any]]) -> None:
     client.get("/similar?text=a+b&num=1&num=2", headers={"cookie": "one=1; two=2", "X-Own": "Value"})
     (event,) = events
     request_context = event.pop("requestContext")
@@ -99,7 +95,7 @@ def test_an_answer_has_its_status_headers_cookies_and_decoded_body(start: Start)
 @pytest.mark.parametrize(
     ("answer", "body"), [({"a": 1}, b'{"a": 1}'), ("text", b"text"), ([1], b"[1]"), (None, b"null")]
 )
-def test_an_answer_without_a_status_is_a_body_in_itself(start: Start, answer: Any, body: bytes) -> None:
+def test_an_answer_without_a_status_is_the_body(start: Start, answer: Any, body: bytes) -> None:
     response = start(lambda *_: answer).get("/similar")
     assert (response.status_code, response.content) == (200, body)
     assert response.headers["content-type"] == "application/json"
@@ -134,14 +130,12 @@ def test_a_handler_that_raises_is_an_internal_error(start: Start) -> None:
     assert (response.status_code, response.json()) == (500, {"message": "Internal Server Error"})
 
 
-def test_a_handler_that_takes_too_long_is_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.05)
-    response = start(lambda *_: sleep(0.5)).get("/similar")
+def test_a_handler_that_runs_out_of_time_is_answered_with_503(start: Start) -> None:
+    response = start(lambda *_: sleep(0.5), timeout_seconds=0.05).get("/similar")
     assert (response.status_code, response.json()) == (503, {"message": "Service Unavailable"})
 
 
-def test_a_request_waits_for_one_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.05)
+def test_a_request_waits_for_one_that_ran_out_of_time(start: Start) -> None:
     running, most = 0, 0
 
     def slow(*_: object) -> dict[str, Any]:
@@ -152,24 +146,53 @@ def test_a_request_waits_for_one_that_takes_too_long(start: Start, monkeypatch: 
         running -= 1
         return {"statusCode": 200}
 
-    client = start(slow)
+    client = start(slow, timeout_seconds=0.05)
     assert [client.get("/similar").status_code for _ in range(3)] == [503, 503, 503]
     sleep(0.7)
     assert (running, most) == (0, 1)
 
 
-def test_an_event_that_lambda_would_not_take_is_refused(client: TestClient, events: list[dict[str, Any]]) -> None:
+def test_an_event_over_lambdas_limit_is_refused(client: TestClient, events: list[dict[str, Any]]) -> None:
     response = client.post("/similar", content=b"x" * (6 * 2**20))
     assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
     assert events == []
 
 
-def test_an_answers_own_length_does_not_count(start: Start) -> None:
+def test_the_content_length_of_an_answer_is_ignored(start: Start) -> None:
     answer = {"statusCode": 200, "headers": {"Content-Length": "1"}, "body": "four"}
     assert start(lambda *_: answer).get("/similar").text == "four"
 
 
-def test_a_route_is_of_a_script(tmp_path: Any) -> None:
+def test_every_response_has_the_id_of_its_request(client: TestClient, events: list[dict[str, Any]]) -> None:
+    response = client.get("/similar")
+    assert response.headers["apigw-requestid"] == events[0]["requestContext"]["requestId"]
+    preflight = client.options("/similar", headers={"origin": ORIGIN, "access-control-request-method": "POST"})
+    for other in (client.get("/nothing"), client.delete("/similar"), preflight):
+        assert other.headers["apigw-requestid"] != response.headers["apigw-requestid"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/similar/", "/SIMILAR", "/"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_an_unknown_path_is_not_found(client: TestClient, method: str, path: str) -> None:
+    response = client.request(method, path, follow_redirects=False)
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+def test_another_method_is_not_allowed(client: TestClient, events: list[dict[str, Any]], method: str) -> None:
+    response = client.request(method, "/similar")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+    if method != "HEAD":
+        assert response.json() == {"message": "Method Not Allowed"}
+    assert events == []
+
+
+def test_long_headers_are_refused(client: TestClient) -> None:
+    response = client.get("/similar", headers={"x-own": "x" * 11_000})
+    assert (response.status_code, response.json()) == (431, {"message": "Request Header Fields Too Large"})
+
+
+def test_each_script_has_a_route(tmp_path: Any) -> None:
     for script in ("b.py", "a.py", "page.py", "similar.py", "embed.py", "notes.txt"):
         (tmp_path / script).touch()
     (tmp_path / "package").mkdir()
