@@ -30,7 +30,6 @@ SPEC of `build` is one of:
 SPEC of `import` is one of:
 {VECTOR_SPECS}
 {EXIT_STATUS}"""
-
 app = make_app(__doc__, epilog=verbatim(EPILOG))
 
 
@@ -103,7 +102,7 @@ def check(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line."""
+    """Run the command."""
     return run(app, argv)
 
 
