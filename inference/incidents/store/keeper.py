@@ -102,8 +102,9 @@ class IndexKeeper:
             return
         with self._lock:  # the encoder may have become known
             newest = fetched.index or self._current
-            if newest is not None and not self._is_foreign(newest):
-                self._etag, self._current = fetched.etag, newest
+            if newest is None or self._is_foreign(newest):
+                return
+            self._etag, self._current = fetched.etag, newest
         if fetched.index is not None:
             logger.info("index %s is in service", fetched.index.version)
 
