@@ -13,7 +13,14 @@ from moto import mock_aws
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.store import current as store
+from incidents.store import keeper
 from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, saved
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests wait for a newer index even where the machine is busy."""
+    monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture

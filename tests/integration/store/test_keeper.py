@@ -188,7 +188,7 @@ def test_only_the_first_request_waits_for_an_s3_that_hangs(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 0.8)
-        monkeypatch.setattr(bucket, "READ_TIMEOUT_SECONDS", 3)
+        monkeypatch.setattr(bucket, "READ_TIMEOUT_SECONDS", 4)
         start()
         seconds = []
         for _ in range(4):
