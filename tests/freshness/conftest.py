@@ -70,8 +70,10 @@ def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) 
 
     The image has neither, even if `make image` has left some in the checkout.
     """
-    image = tmp_path / "image"
-    shutil.copytree(REPOSITORY / "inference", image, ignore=shutil.ignore_patterns("model", "__pycache__"))
+    source, image = REPOSITORY / "inference", tmp_path / "image"
+    shutil.copytree(source / "incidents", image / "incidents", ignore=shutil.ignore_patterns("__pycache__"))
+    for script in source.glob("*.py"):
+        shutil.copy(script, image)
     cache = tmp_path / "cache"
     (cache / "model" / "tiny").mkdir(parents=True)
     for file in tiny_folder.iterdir():

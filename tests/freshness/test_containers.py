@@ -19,13 +19,14 @@ N_INCIDENTS = 5000
 """About 0.7 MB, which takes the slow proxy a few seconds."""
 
 CONTAINER = """
-import json, sys, similar
+import json, sys, time, similar
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(10):  # as clients do while the first download takes longer than a request waits
+for _ in range(60):  # on a busy machine, the first index takes longer than a request waits
     answer = similar.handler({"text": "w6", "num": 1}, None)
     if answer["statusCode"] != 503:
         break
+    time.sleep(1)
 print(json.dumps([answer["statusCode"], json.loads(answer["body"])["body"]["msg"]]), flush=True)
 """
 
