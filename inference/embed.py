@@ -1,4 +1,4 @@
-"""GET and POST /embed: the vector of a text, and the hash by which a later edit of the text is detected."""
+"""GET and POST /embed: the vector of a text, and a hash that detects later edits of the text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET and POST /info: which encoder and which index answer, without loading the encoder."""
+"""GET and POST /info: the version of the service, its encoder and its index, without loading the encoder."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +12,7 @@ from incidents.store.current import current
 
 @endpoint
 def handler(request: Request) -> dict[str, Any]:
-    """Describe the service; the encoder is the one that built the index, the only one that can be used with it."""
+    """Describe the service; the encoder is the one that built the index, because no other can be used with it."""
     index = current().index()
     if problem := current().refresh_problem:
         request.warnings.append(f"The index could not be brought up to date: {problem}")

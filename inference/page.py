@@ -1,4 +1,4 @@
-"""GET / and /page: the page for people, which asks /similar."""
+"""GET / and /page: the web page, which calls /similar."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ PAGE: Final = Path(__file__).with_suffix(".html")
 
 @observed
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 (as Lambda calls it)
-    """Give the page, whatever is asked; it loads nothing from elsewhere, and its headers say so."""
+    """Return the page for any event; it loads nothing from other origins, and its headers forbid that."""
     page = PAGE.read_text(encoding="utf-8")
     headers = {
         "Content-Type": "text/html; charset=utf-8",
@@ -27,6 +27,6 @@ def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 (as Lam
 
 
 def _hash(tag: str, page: str) -> str:
-    """The source expression that allows the page's one element of this tag, and no other (CSP level 3, 2.3.1)."""
+    """The source expression that allows only the page's own element with this tag (CSP Level 3, section 2.3.1)."""
     (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, flags=re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

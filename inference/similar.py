@@ -1,4 +1,4 @@
-"""GET and POST /similar: the known incidents that a text, or its embedding, resembles."""
+"""GET and POST /similar: the known incidents most similar to a text or an embedding."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ CITE_URL = "https://incidentdatabase.ai/cite/{}"
 
 @endpoint
 def handler(request: Request) -> dict[str, Any]:
-    """Rank the incidents of the index by the cosine similarity of their vectors to the request's."""
+    """Rank the known incidents by the cosine similarity of their vectors and the request's."""
     text, num = request.text(), request.num()
     if text is not None:
         if request.has("embed"):

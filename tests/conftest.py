@@ -1,32 +1,24 @@
-"""The tiny model and index that most tests share, and the service pointed at them."""
+"""The tiny model and index that most tests share, and the service that uses them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
+from incidents.http import log as request_log
 from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
-from incidents.settings import settings
+from incidents.settings import Settings, settings
 from incidents.store.current import current
+from support.log import Log
 from support.tiny import make_index, make_model
 
-SETTINGS = (
-    "MODEL_PATH",
-    "INDEX_PATH",
-    "TRANSFORMERS_CACHE",
-    "HF_MODEL_URI",
-    "INDEX_BUCKET",
-    "INDEX_REFRESH_SECONDS",
-    "ENCODER_THREADS",
-    "MAX_TEXT_CHARACTERS",
-    "MAX_BODY_BYTES",
-)
+VARIABLES = [field.name.upper() for field in fields(Settings)]
 
-
-torch.set_num_threads(1)  # for tiny models a second one only waits
+torch.set_num_threads(1)  # with tiny models, a second thread only waits
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +35,7 @@ def tiny_encoder(tiny_folder: Path) -> Encoder:
 
 @pytest.fixture(scope="session")
 def tiny_index(tiny_encoder: Encoder) -> IncidentIndex:
-    """Four incidents whose vectors are those of the texts w5, w6, w7 and w8; the ids are 50, 60, 70 and 80."""
+    """The incidents 50, 60, 70 and 80, whose vectors are those of the texts w5, w6, w7 and w8."""
     return make_index(
         {10 * word: tiny_encoder.encode(f"w{word}").vector for word in (5, 6, 7, 8)},
         EncoderInfo("tiny", "1", tiny_encoder.fingerprint, tiny_encoder.width, tiny_encoder.token_limit),
@@ -52,10 +44,10 @@ def tiny_index(tiny_encoder: Encoder) -> IncidentIndex:
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """A function that starts the service afresh with an environment: configure(MODEL_PATH=…, INDEX_PATH=…)."""
+    """A function that restarts the service with an environment: configure(MODEL_PATH=…, INDEX_PATH=…)."""
 
     def start(**environment: str | Path) -> None:
-        for key in SETTINGS:
+        for key in VARIABLES:
             monkeypatch.delenv(key, raising=False)
         monkeypatch.setenv("ENCODER_THREADS", "1")
         for key, value in environment.items():
@@ -75,3 +67,11 @@ def service(configure: Callable[..., None], tiny_folder: Path, tiny_index: Incid
     """The service with the tiny model and index."""
     save_index(tiny_index, tmp_path / "incident_cls.pt")
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "incident_cls.pt")
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """What the service logs from here on."""
+    stream = Log()
+    monkeypatch.setattr(request_log.logger.registered_handler, "stream", stream)
+    return stream

@@ -1,4 +1,4 @@
-"""How many threads to compute with."""
+"""The number of CPUs to compute with."""
 
 import math
 import os
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MEGABYTES_PER_CPU = 1769
-"""Memory for which a Lambda function gets the time of one virtual CPU, by AWS's documentation of function memory."""
+"""Memory at which a Lambda function gets one full virtual CPU (AWS Lambda documentation, "Configure memory")."""
 
 
 def available_cpus(environment: Mapping[str, str], quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Count the CPUs this process can use in full: by affinity, by the container's quota, by a Lambda's memory.
+    """Count the CPUs that this process can fully use: by affinity, the container's quota and a Lambda's memory.
 
-    Less than three quarters of a CPU is not counted. Threads wait for one another after every operation, so one thread
-    too few costs its share of the speed, but one too many far more: measured on two CPUs, a text of 512 tokens took
-    1.9 times as long with one thread as with two, 1.5 times with three, and 50 times with four.
+    A fraction counts as a CPU from three quarters. Threads wait for one another after every operation, so a thread too
+    many costs more than a thread too few. Measured on two CPUs, a text of 512 tokens took 1.9 times as long with one
+    thread as with two, 1.5 times with three and 50 times with four.
     """
     cpus = [float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)]
     cpus.append(_quota(quota_file))
@@ -25,7 +25,7 @@ def available_cpus(environment: Mapping[str, str], quota_file: Path = Path("/sys
 
 
 def _quota(file: Path) -> float:
-    """CPUs by a control group's quota; unlimited where there is none or its file is of another kind."""
+    """CPUs allowed by the control group; infinite without a quota or a readable file."""
     try:
         quota, period = file.read_text().split()
         return math.inf if quota == "max" else int(quota) / int(period)

@@ -1,20 +1,20 @@
-"""The errors this package raises on purpose; `api` maps each to an HTTP status."""
+"""The errors that this package raises on purpose; `http.endpoint` maps each to an HTTP status."""
 
 from pathlib import Path
 
 
 class InvalidInputError(ValueError):
-    """What the caller sent cannot be used; the message says what was expected and what came."""
+    """The caller sent invalid input; the message says what was expected and what came."""
 
 
 class InputTooLargeError(InvalidInputError):
-    """The body, or the text in it, is larger than the service accepts."""
+    """The body or its text exceeds the service's limit."""
 
 
 class InvalidFileError(Exception):
-    """A file the service needs is missing or unusable.
+    """A file that the service needs is missing or unusable.
 
-    The message names the file by its last folder only, so that it can be shown to a caller; `path` is for logs.
+    The message gives only the file's name and folder, so callers may see it. The full `path` is for logs.
     """
 
     def __init__(self, path: Path, problem: str) -> None:
@@ -23,8 +23,8 @@ class InvalidFileError(Exception):
 
 
 class InvalidModelError(InvalidFileError):
-    """A file of a model folder is missing, damaged or of a kind the encoder does not know."""
+    """A file of a model folder is missing, damaged or not supported by the encoder."""
 
 
 class InvalidIndexError(InvalidFileError):
-    """The index file is missing, damaged, or built by another encoder than the one that is loaded."""
+    """The index file is missing, damaged, or built by an encoder other than the loaded one."""

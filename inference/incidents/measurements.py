@@ -1,4 +1,4 @@
-"""What is measured while a request is answered: numbers and times for its log line and its metrics, never its text."""
+"""Measurements of the request being answered, for its log line and metrics; they never include its text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _current: ContextVar[Measurements | None] = ContextVar("measurements", default=N
 
 @contextmanager
 def measuring() -> Iterator[Measurements]:
-    """Collect in one place what `note` and `timed` are told until the block ends, in this thread of control."""
+    """Collect what `note` and `timed` record in this context until the block ends."""
     measurements: Measurements = {}
     token = _current.set(measurements)
     try:
@@ -22,19 +22,19 @@ def measuring() -> Iterator[Measurements]:
 
 
 def note(name: str, value: float | str | bool) -> None:
-    """Keep a value for the log line of the request that is being answered, if there is one."""
+    """Record a value for the current request's log line; outside a request, do nothing."""
     if (measurements := _current.get()) is not None:
         measurements[name] = value
 
 
 def noted(name: str) -> float | str | bool | None:
-    """What was kept under a name, if anything was."""
+    """The value recorded under a name, or None."""
     return (_current.get() or {}).get(name)
 
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Note how many milliseconds the block takes."""
+    """Record how long the block takes, in milliseconds."""
     start = perf_counter()
     try:
         yield

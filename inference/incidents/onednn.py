@@ -1,9 +1,8 @@
-"""Linear layers by oneDNN, where torch has it.
+"""Linear layers computed by oneDNN, where torch includes it.
 
-`torch.addmm`, `torch.mv` and `F.linear` go to MKL, which on AMD's CPUs has half of oneDNN's rate, and takes over twice
-as long for a large matrix and one vector. On Intel's a long text took as long by either. The operators are those that
-torch's own compiler makes calls of; they have no public name. On ARM's CPUs they were never measured, and torch
-chooses.
+`torch.addmm`, `torch.mv` and `F.linear` use MKL. On AMD CPUs, MKL reaches half the speed of oneDNN, and less for a
+large matrix times one vector. On Intel CPUs, a long text takes equally long with either. oneDNN's operators are those
+that torch's compiler calls; they have no public name. On ARM they are not measured, so torch chooses there.
 """
 
 import platform
@@ -17,21 +16,21 @@ IS_FASTER: Final[bool] = platform.machine() == "x86_64" and torch.backends.mkldn
 ONEDNN: Final[Any] = torch.ops.mkldnn._linear_pointwise if IS_FASTER else None  # noqa: SLF001
 
 FEW_ROWS: Final = 4096
-"""Of a matrix that is multiplied with a vector: with fewer, what is gained, microseconds, is lost on further calls."""
+"""Fewest rows for which oneDNN pays off; below, the extra call costs more than it saves."""
 
 
 def round_up(n_rows: int) -> int:
-    """The next of few numbers of rows: multiples of 16 up to 128, then eight to a doubling, an eighth more at most.
+    """The next allowed number of rows: a multiple of 16 up to 128, then one of eight sizes per doubling.
 
-    oneDNN makes machine code for every number of rows that it meets, takes a millisecond for it and keeps it, some
-    0.6 MB each: so there must not be many.
+    That is at most an eighth more rows. oneDNN compiles machine code for each number of rows in about a millisecond
+    and keeps it, about 0.6 MB each. Allowing few sizes limits both.
     """
     step = _step(n_rows)
     return -(-n_rows // step) * step
 
 
 def _round_down(n_rows: int) -> int:
-    """The largest of these numbers that is not more; `n_rows` is at least 16."""
+    """The largest allowed number of rows up to `n_rows`, which is at least 16."""
     step = _step(n_rows + 1)
     return n_rows // step * step
 
@@ -42,7 +41,10 @@ def _step(n_rows: int) -> int:
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Shape: inputs (n_rows, n_in), weight (n_out, n_in), bias (n_out,) -> (n_rows, n_out)."""
+    """Apply a linear layer.
+
+    Shape: inputs (n_rows, n_in), weight (n_out, n_in), bias (n_out,) -> (n_rows, n_out).
+    """
     if ONEDNN is None or not inputs.is_cpu:
         return F.linear(inputs, weight, bias)
     outputs: Tensor = ONEDNN(inputs, weight, bias, "none", [], "")
@@ -50,9 +52,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Their product; for oneDNN in two blocks of rounded numbers of rows, as every new index has other rows.
+    """Multiply a matrix with a vector.
 
-    The second starts before the first has ended, over a sixty-fourth of the rows at most.
+    With oneDNN, it multiplies two blocks of allowed sizes, as each new index has another number of rows. The blocks
+    overlap in at most a sixty-fourth of the rows.
 
     Shape: matrix (n_rows, n), vector (n,) -> (n_rows,), float32.
     """
@@ -68,7 +71,7 @@ def matrix_vector(matrix: Tensor, vector: Tensor) -> Tensor:
 
 
 def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The exact GELU (Hendrycks and Gimpel 2016) of `linear`, of the same shape."""
+    """`linear` followed by the exact GELU (Hendrycks and Gimpel 2016). Shapes as for `linear`."""
     if ONEDNN is None or not inputs.is_cpu:
         return F.gelu(F.linear(inputs, weight, bias))
     outputs: Tensor = ONEDNN(inputs, weight, bias, "gelu", [], "none")
@@ -76,7 +79,7 @@ def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def linear_plus(inputs: Tensor, weight: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
-    """`linear` plus a residual of the same shape."""
+    """`linear` plus a residual. Shape: residual (n_rows, n_out), the others as for `linear`."""
     if ONEDNN is None or not inputs.is_cpu:
         return F.linear(inputs, weight, bias).add_(residual)
     outputs: Tensor = ONEDNN.binary(inputs, residual, weight, bias, "add")

@@ -1,4 +1,4 @@
-"""A running service with the embedded model and the sample's index, and Chromium to open its page."""
+"""A running service with the embedded model and the sample's index, and Chromium for its page."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,16 +17,16 @@ INDEX = MODEL_FOLDER / INDEX_FILENAME
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
-"""What Chromium must not do of its own accord."""
+"""Features of Chromium that the tests disable."""
 
 PATIENCE_MS = 30_000
-"""How long anything is waited for: the first answer comes when the model is loaded, on whatever machine this is."""
+"""Maximum wait for anything; the first answer waits for the model to load, even on a slow machine."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--picture", type=Path, metavar="FILE", help="keep the picture of the page there")
+    parser.addoption("--picture", type=Path, metavar="FILE", help="save the picture of the page there")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @contextmanager
 def run_service(index: Path) -> Iterator[str]:
-    """Run the service with the embedded model and give its base URL."""
+    """Run the service with the embedded model and yield its base URL."""
     with serve("--index", index) as server:
         yield server.url
 
@@ -52,7 +52,7 @@ def page_service_url() -> Iterator[str]:
 
 @pytest.fixture
 def start_service() -> Callable[[Path], AbstractContextManager[str]]:
-    """A function that runs another service, with an index of the test's own."""
+    """A function that runs another service, with the test's own index."""
     return run_service
 
 
@@ -70,9 +70,9 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, page_service_url: str) -> Iterator[Callable[..., Page]]:
-    """A function that opens the page in a browser profile of its own: open_page(color_scheme="dark").
+    """A function that opens the page in a new browser profile: open_page(color_scheme="dark").
 
-    After every test, nothing may have been requested from elsewhere, nor anything have gone wrong in a script.
+    After every test, it checks that nothing was requested from other origins and that no script failed.
     """
     contexts: list[BrowserContext] = []
     origins: list[str] = []
@@ -80,7 +80,7 @@ def open_page(chromium: Browser, page_service_url: str) -> Iterator[Callable[...
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        # What Chromium itself says about an answer that is an error; that the page says so too is tested.
+        # Chromium's own message about an error status; the tests check the page's message.
         expected = message.text.startswith("Failed to load resource") and message.location["url"].endswith("/similar")
         if message.type in ("error", "warning") and not expected:
             complaints.append(message.text)

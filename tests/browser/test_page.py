@@ -1,6 +1,6 @@
-"""The page in headless Chromium, asking a real service with the embedded model and the sample incidents.
+"""The page in headless Chromium, with a real service, the embedded model and the sample incidents.
 
-Only answers that this service never gives are stand-ins, and each test with one says so.
+A test uses a stand-in only for answers that this service never gives, and says so.
 """
 
 import json
@@ -24,7 +24,7 @@ def test_the_incident_that_a_text_is_about_comes_first(open_page: OpenPage) -> N
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_the_cards_say_what_the_service_says(open_page: OpenPage, page_service_url: str) -> None:
+def test_the_cards_show_the_services_answer(open_page: OpenPage, page_service_url: str) -> None:
     question = urllib.request.Request(f"{page_service_url}/similar", json.dumps({"text": LONG, "num": 10}).encode())
     with urllib.request.urlopen(question) as response:
         answer = json.load(response)["body"]
@@ -39,7 +39,7 @@ def test_the_cards_say_what_the_service_says(open_page: OpenPage, page_service_u
         assert card.get_by_role("paragraph").all_inner_texts() == [f"Incident {match['incident_id']}\n{similarity}"]
 
 
-def test_another_number_is_shown_without_asking_again(open_page: OpenPage) -> None:
+def test_another_number_is_shown_without_another_request(open_page: OpenPage) -> None:
     page = open_page()
     questions: list[Any] = []
     page.on("request", lambda request: questions.append(request.post_data_json))
@@ -67,10 +67,10 @@ def test_a_text_longer_than_the_model_reads_gives_the_warning(open_page: OpenPag
         (timedelta(days=3, hours=5), "3 days ago"),
         (timedelta(minutes=1), "1 minute ago"),
         (timedelta(days=800), "2 years ago"),
-        (timedelta(minutes=-5), "0 seconds ago"),  # the clock here is behind the one there
+        (timedelta(minutes=-5), "0 seconds ago"),  # the browser's clock is behind the service's
     ],
 )
-def test_the_age_of_the_index_is_said(open_page: OpenPage, elapsed: timedelta, words: str) -> None:
+def test_the_age_of_the_index_is_shown(open_page: OpenPage, elapsed: timedelta, words: str) -> None:
     page = open_page()
     find(page)
     built_at = page.locator("time").get_attribute("datetime")
@@ -83,8 +83,8 @@ def test_the_age_of_the_index_is_said(open_page: OpenPage, elapsed: timedelta, w
     )
 
 
-def test_bars_tell_similarities_apart_that_are_all_close_to_1(open_page: OpenPage) -> None:
-    """A stand-in, as the embedded model's are not. From 0.996 to 1 it is 4 thousandths, and 0.999 is three of them."""
+def test_bars_distinguish_similarities_that_are_all_close_to_1(open_page: OpenPage) -> None:
+    """A stand-in, because the embedded model's are not. 0.999 is three quarters of the way from 0.996 to 1."""
     page = open_page()
     link = "https://incidentdatabase.ai/cite/1"
     answer_with(page, json=stand_in(*((similarity, "", link) for similarity in (0.999, 0.998, 0.997, 0.996))))
@@ -97,11 +97,11 @@ def test_bars_tell_similarities_apart_that_are_all_close_to_1(open_page: OpenPag
     )
 
 
-# What it keeps to itself
+# Security and privacy
 
 
 def test_markup_from_the_service_is_shown_as_text(open_page: OpenPage) -> None:
-    """A stand-in, as the links of the real service are never like this."""
+    """A stand-in, because the real service never sends such links."""
     page = open_page()
     markup = "<img src=x onerror=\"document.title = 'broken'\"><script>document.title = 'broken'</script>"
     links = ("javascript:document.title='broken'", "https://example.org/\"onclick=\"document.title='broken'", "//a")
@@ -116,7 +116,7 @@ def test_markup_from_the_service_is_shown_as_text(open_page: OpenPage) -> None:
     expect(page).to_have_title("Similar AI incidents")
 
 
-def test_markup_that_got_in_would_not_run(chromium: Browser, page_service_url: str) -> None:
+def test_the_policy_stops_injected_markup_from_running(chromium: Browser, page_service_url: str) -> None:
     with chromium.new_context() as context:
         page = context.new_page()
         page.goto(page_service_url)
@@ -126,7 +126,7 @@ def test_markup_that_got_in_would_not_run(chromium: Browser, page_service_url: s
         expect(page).to_have_title("Similar AI incidents")
 
 
-def test_a_link_keeps_the_text_and_tells_nothing(open_page: OpenPage) -> None:
+def test_a_link_opens_a_new_tab_without_a_referrer(open_page: OpenPage) -> None:
     page = open_page()
     find(page)
     for link in page.get_by_role("list").get_by_role("link").all():
@@ -147,8 +147,10 @@ def test_the_text_is_neither_in_the_address_nor_stored(open_page: OpenPage) -> N
 
 
 @pytest.mark.parametrize("path", ["/page", "/stage/", "/stage/page"])
-def test_it_asks_beside_wherever_it_is(open_page: OpenPage, page_service_url: str, path: str) -> None:
-    """A stage of API Gateway puts its name before every path; here the requests are sent on without it."""
+def test_the_page_calls_the_service_relative_to_its_own_address(
+    open_page: OpenPage, page_service_url: str, path: str
+) -> None:
+    """A stage of API Gateway prefixes every path with its name; here the prefix is removed."""
     page = open_page()
 
     def send_on(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""The page with the keyboard alone, on a phone, in the dark, for a screen reader, without motion and on paper."""
+"""The page with a keyboard, on a phone, in dark mode, for a screen reader, without motion and on paper."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from support.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
 
 
-def test_it_works_with_the_keyboard_alone(open_page: OpenPage) -> None:
+def test_the_page_works_with_only_a_keyboard(open_page: OpenPage) -> None:
     page = open_page()
 
     def tab_to(role: Any, name: str) -> None:
@@ -108,7 +108,7 @@ COLORS_OF_TEXT = """() => [...document.body.querySelectorAll("*")]
   })"""
 
 
-def test_luminance_is_that_of_the_definition() -> None:
+def test_luminance_follows_its_definition() -> None:
     assert luminance("rgb(0, 0, 0)") == 0
     assert luminance("rgb(255, 255, 255)") == pytest.approx(1)
     assert luminance("rgb(255, 0, 0)") == pytest.approx(0.2126)
@@ -116,7 +116,7 @@ def test_luminance_is_that_of_the_definition() -> None:
 
 @STATES
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_what_is_behind_it(open_page: OpenPage, show: Callable[[Page], None], scheme: str) -> None:
+def test_text_contrasts_with_its_background(open_page: OpenPage, show: Callable[[Page], None], scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     show(page)
     colors = page.evaluate(COLORS_OF_TEXT)
@@ -130,7 +130,7 @@ def test_text_stands_out_from_what_is_behind_it(open_page: OpenPage, show: Calla
 
 @STATES
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_mend(open_page: OpenPage, show: Callable[[Page], None], scheme: str) -> None:
+def test_axe_finds_no_violations(open_page: OpenPage, show: Callable[[Page], None], scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     show(page)
     results = Axe().run(page)
@@ -139,7 +139,7 @@ def test_axe_finds_nothing_to_mend(open_page: OpenPage, show: Callable[[Page], N
 
 
 @pytest.mark.parametrize(("motion", "animations"), [("no-preference", 1), ("reduce", 0)])
-def test_nothing_moves_for_those_who_asked_for_that(open_page: OpenPage, motion: str, animations: int) -> None:
+def test_nothing_moves_with_reduced_motion(open_page: OpenPage, motion: str, animations: int) -> None:
     page = open_page(reduced_motion=motion)
     show_waiting(page)
     assert page.evaluate("document.getAnimations().length") == animations
@@ -157,7 +157,7 @@ def test_a_print_is_black_on_white_and_has_the_links(open_page: OpenPage) -> Non
     assert after == '" https://incidentdatabase.ai/cite/726"'
 
 
-def test_the_picture_in_the_readme_can_be_taken_again(open_page: OpenPage, picture: Path) -> None:
+def test_the_picture_in_the_readme_can_be_regenerated(open_page: OpenPage, picture: Path) -> None:
     page = open_page(viewport={"width": 900, "height": 900}, color_scheme="light")
     find(page)
     built_at = page.locator("time").get_attribute("datetime")

@@ -1,4 +1,4 @@
-"""The page while it waits, and where the answer is an error or none."""
+"""The page while it waits, and after an error or no answer."""
 
 import shutil
 from collections.abc import Callable
@@ -37,14 +37,14 @@ def test_an_empty_text_is_not_sent_and_the_message_says_so(open_page: OpenPage, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("\x01\x7f", "The service answered with status 400: expected a text"),
+        ("\x01\x7f", "The service answered with status 400: expected text with content"),
         (
             "A" * 200_001,
             "The service answered with status 413: expected a `text` of at most 200000 characters, got 200001",
         ),
     ],
 )
-def test_what_the_service_refuses_is_said_in_its_words(open_page: OpenPage, text: str, message: str) -> None:
+def test_the_page_shows_the_services_error_message(open_page: OpenPage, text: str, message: str) -> None:
     page = open_page()
     find(page)
     expect(cards(page)).to_have_count(3)
@@ -54,10 +54,10 @@ def test_what_the_service_refuses_is_said_in_its_words(open_page: OpenPage, text
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
 
 
-def test_after_503_the_search_is_offered_again_when_the_service_says(
+def test_after_503_the_visitor_can_retry_after_the_services_delay(
     open_page: OpenPage, start_service: Callable[[Path], AbstractContextManager[str]], tmp_path: Path
 ) -> None:
-    """The service's index is damaged at first; what is mended answers without a restart."""
+    """The service's index is damaged at first, and is replaced without a restart."""
     index = tmp_path / "incident_cls.pt"
     index.write_bytes(b"PK")
     with start_service(index) as url:
@@ -88,10 +88,10 @@ def test_after_503_the_search_is_offered_again_when_the_service_says(
         ({"status": 504, "json": None}, "status 504: no answer that this page can read"),
     ],
 )
-def test_errors_of_whatever_stands_before_the_service_are_said(
+def test_the_page_shows_errors_from_in_front_of_the_service(
     open_page: OpenPage, answer: dict[str, Any], message: str
 ) -> None:
-    """Stand-ins, as only API Gateway or a proxy sends these."""
+    """Stand-ins, because only API Gateway or a proxy sends these."""
     page = open_page()
     answer_with(page, **answer)
     find(page)
@@ -102,8 +102,8 @@ def test_errors_of_whatever_stands_before_the_service_are_said(
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_an_answer_of_something_else_is_no_result(open_page: OpenPage) -> None:
-    """A stand-in, as an index has one incident at least."""
+def test_an_answer_without_incidents_is_an_error(open_page: OpenPage) -> None:
+    """A stand-in, because an index has at least one incident."""
     page = open_page()
     answer_with(page, json={"similar": []})
     find(page)
@@ -112,7 +112,7 @@ def test_an_answer_of_something_else_is_no_result(open_page: OpenPage) -> None:
     )
 
 
-def test_without_a_network_the_search_is_offered_again(open_page: OpenPage) -> None:
+def test_without_a_network_the_visitor_can_retry(open_page: OpenPage) -> None:
     page = open_page()
     page.context.set_offline(True)
     find(page)
@@ -140,7 +140,7 @@ def test_a_slow_answer_is_explained(open_page: OpenPage) -> None:
     expect(progress).to_be_empty()
 
 
-def test_after_35_seconds_without_an_answer_the_search_is_offered_again(open_page: OpenPage) -> None:
+def test_after_35_seconds_without_an_answer_the_visitor_can_retry(open_page: OpenPage) -> None:
     page = open_page()
     page.clock.install()
     answer_later(page)
@@ -166,7 +166,7 @@ def test_a_search_is_not_sent_twice(open_page: OpenPage) -> None:
     assert len(held) == 1
 
 
-def test_whoever_goes_on_writing_keeps_the_focus(open_page: OpenPage) -> None:
+def test_a_visitor_who_keeps_typing_keeps_the_focus(open_page: OpenPage) -> None:
     page = open_page()
     held = answer_later(page)
     find(page)

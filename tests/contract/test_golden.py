@@ -1,4 +1,4 @@
-"""The real service's own data: the mean vectors of 178 incidents and a report's vector, from nlp-lambdas (MIT)."""
+"""The original service's data: the mean vectors of 178 incidents and a report's vector, from nlp-lambdas (MIT)."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from support.envelope import open_answer
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nlp-lambdas"
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real vectors are not on this machine")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the original vectors are not available")
 def test_the_incidents_closest_to_a_report_of_incident_1(configure: Callable[..., None], tmp_path: Path) -> None:
     csv.field_size_limit(2**24)
     with (DATA / "state.csv").open(newline="") as file:

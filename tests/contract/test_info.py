@@ -1,4 +1,4 @@
-"""/info as its callers see it."""
+"""/info as callers see it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from support.envelope import open_answer
 pytestmark = pytest.mark.usefixtures("service")
 
 
-def test_info_says_what_answers(tiny_encoder: Encoder, tmp_path: Path) -> None:
+def test_info_describes_the_service(tiny_encoder: Encoder, tmp_path: Path) -> None:
     status, body = open_answer(info.handler({}, None))
     age = (datetime.now(UTC) - datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)).total_seconds()
     assert body["index"].pop("age_seconds") == pytest.approx(age, abs=60)

@@ -1,8 +1,9 @@
-"""What a request leaves behind: one line in the log, metrics, and never its text."""
+"""The traces of a request: one log line and metrics, never its text."""
 
-import io
-import itertools
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,17 @@ import pytest
 
 import embed
 import similar
-from incidents.http import log as request_log
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
+from incidents.store.current import IMAGE_FOLDER, current
 from support.envelope import open_answer
+from support.log import Log
 
 pytestmark = pytest.mark.usefixtures("service")
 
 
 class Context:
     aws_request_id = "a-request-id"
-
-
-class Log(io.StringIO):
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.getvalue().splitlines()]
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    stream = Log()
-    monkeypatch.setattr(request_log.logger.registered_handler, "stream", stream)
-    return stream
 
 
 def http(**fields: Any) -> dict[str, Any]:
@@ -44,7 +33,13 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_an_answer_is_one_line_with_what_it_took(log: Log) -> None:
+def errors(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The counts of errors in the metrics of one request."""
+    (metrics,) = emitted(capsys)
+    return {name: metrics[name] for name in ("ClientErrors", "ServerErrors", "Unavailable")}
+
+
+def test_an_answer_is_one_log_line_with_its_measurements(log: Log) -> None:
     similar.handler(http(text="w6 " * 50), Context())
     (line,) = log.lines
     assert line["message"] == "answered"
@@ -55,24 +50,27 @@ def test_an_answer_is_one_line_with_what_it_took(log: Log) -> None:
     assert 0 < steps <= line["duration_ms"]
 
 
-def test_a_text_that_was_just_embedded_is_not_embedded_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_text_is_not_embedded_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     first = similar.handler(http(text="w6"), None)
-    monkeypatch.setattr(Encoder, "_embed", None)
+    monkeypatch.setattr(current().encoder(), "transformer", None)  # calling it fails
     assert similar.handler(http(text=" w6\n"), None) == first
     assert embed.handler({"text": "w6"}, None)["statusCode"] == 200
     assert [line["repeated_text"] for line in log.lines] == [False, True, True]
     assert "encode_ms" not in log.lines[1]
 
 
-def test_only_the_first_request_of_a_process_is_cold(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "_first_request", itertools.count())
-    for _ in range(3):
-        similar.handler(http(text="w6"), None)
-    assert [line["cold_start"] for line in log.lines] == [True, False, False]
+def test_only_the_first_request_of_a_process_is_cold() -> None:
+    program = "import page; print(*(page.handler({}, None)['statusCode'] for _ in range(3)))"
+    environment = os.environ | {"PYTHONPATH": str(IMAGE_FOLDER)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["cold_start"] for line in lines] == [True, False, False]
+    metrics = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [metric["ColdStarts"] for metric in metrics] == [[1.0], [0.0], [0.0]]
 
 
 @pytest.mark.parametrize("route", [None, 5, "a private text", "POST /similar\nother", "POST /" + "a" * 99])
-def test_an_event_without_a_known_form_of_route_is_direct(log: Log, route: Any) -> None:
+def test_an_event_without_a_valid_route_is_logged_as_direct(log: Log, route: Any) -> None:
     similar.handler({"routeKey": route, "text": "w6"}, None)
     assert log.lines[0]["route"] == "direct"
 
@@ -80,13 +78,13 @@ def test_an_event_without_a_known_form_of_route_is_direct(log: Log, route: Any) 
 @pytest.mark.parametrize(
     "fields", [{"text": "private w6"}, {"text": ["private"]}, {"num": "private"}, {"embed": "private"}]
 )
-def test_what_callers_send_is_not_logged(log: Log, capsys: pytest.CaptureFixture[str], fields: dict[str, Any]) -> None:
+def test_input_is_not_logged(log: Log, capsys: pytest.CaptureFixture[str], fields: dict[str, Any]) -> None:
     similar.handler(http(**fields), None)
     assert len(log.lines) == 1
     assert "private" not in log.getvalue() + capsys.readouterr().out
 
 
-def test_what_is_unforeseen_is_answered_with_500_and_the_request_id_alone(
+def test_an_unexpected_error_is_answered_with_500_and_only_the_request_id(
     monkeypatch: pytest.MonkeyPatch, log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:
@@ -101,10 +99,10 @@ def test_what_is_unforeseen_is_answered_with_500_and_the_request_id_alone(
     assert "/a/path" in error["exception"]
     assert answered["status"] == 500
     assert "a private text" not in log.getvalue()
-    assert emitted(capsys)[0]["ServerErrors"] == [1.0]
+    assert errors(capsys) == {"ClientErrors": [0.0], "ServerErrors": [1.0], "Unavailable": [0.0]}
 
 
-def test_what_is_missing_is_logged_with_its_whole_path(
+def test_a_missing_file_is_logged_with_its_full_path(
     configure: Callable[..., None], tiny_folder: Path, tmp_path: Path, log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "nothing.pt")
@@ -112,7 +110,7 @@ def test_what_is_missing_is_logged_with_its_whole_path(
     warning, answered = log.lines
     assert (warning["level"], warning["path"]) == ("WARNING", str(tmp_path / "nothing.pt"))
     assert answered["status"] == 503
-    assert emitted(capsys)[0]["Unavailable"] == [1.0]
+    assert errors(capsys) == {"ClientErrors": [0.0], "ServerErrors": [0.0], "Unavailable": [1.0]}
 
 
 def test_metrics_are_in_cloudwatchs_embedded_format(

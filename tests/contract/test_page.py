@@ -1,4 +1,4 @@
-"""The page as a browser gets it; how it works in one is in tests/browser."""
+"""The page as a browser receives it; tests/browser tests how it works."""
 
 import base64
 import hashlib
@@ -13,14 +13,14 @@ EVENTS = [None, {}, {"rawPath": "/", "requestContext": {"http": {"method": "GET"
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_page_is_given_whatever_is_asked(event: object) -> None:
+def test_every_event_gets_the_page(event: object) -> None:
     answer = page.handler(event, None)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
     assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert answer["body"] == Path(page.__file__).with_name("page.html").read_text(encoding="utf-8")
 
 
-def test_a_browser_is_told_to_run_and_to_load_nothing_else() -> None:
+def test_the_policy_allows_only_the_pages_own_script_and_style() -> None:
     answer = page.handler({}, None)
     policy = answer["headers"]["Content-Security-Policy"]
     sources = dict(directive.split(" ", 1) for directive in policy.split("; "))

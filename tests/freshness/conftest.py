@@ -1,4 +1,4 @@
-"""S3 as a server of its own (moto's), behind a proxy that can break."""
+"""S3 as a separate server (moto's), behind a proxy that can fail."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def wait_for(port: int) -> None:
 
 @pytest.fixture
 def s3(moto_port: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of a fresh S3, which publishes without a detour."""
+    """A client of an empty S3, which bypasses the proxy."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{moto_port}")
@@ -66,12 +66,14 @@ def proxy(moto_port: int) -> Iterator[FaultyProxy]:
 
 @pytest.fixture
 def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) -> dict[str, str]:  # noqa: ARG001
-    """What a container reads: the tiny model lies on the cache, and the index comes from S3, through the proxy.
+    """A container's environment: the cache has the tiny model, and the index comes from S3 through the proxy.
 
-    Its image has neither, whatever `make image` has left in the checkout.
+    The image has neither, even if `make image` has left some in the checkout.
     """
-    image = tmp_path / "image"
-    shutil.copytree(REPOSITORY / "inference", image, ignore=shutil.ignore_patterns("model", "__pycache__"))
+    source, image = REPOSITORY / "inference", tmp_path / "image"
+    shutil.copytree(source / "incidents", image / "incidents", ignore=shutil.ignore_patterns("__pycache__"))
+    for script in source.glob("*.py"):
+        shutil.copy(script, image)
     cache = tmp_path / "cache"
     (cache / "model" / "tiny").mkdir(parents=True)
     for file in tiny_folder.iterdir():
@@ -94,7 +96,7 @@ def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) 
 
 @pytest.fixture
 def publish(s3: Any, tiny_index: IncidentIndex, tmp_path: Path) -> Callable[[int, int], None]:  # noqa: ARG001
-    """A function that publishes a generation: `count` incidents with ids from 1,000,000 times the generation up."""
+    """A function that publishes a generation: `count` incidents with ids from 1,000,000 times its number."""
     published = PublishedIndex(BUCKET, KEY)
 
     def publish(generation: int, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Several containers on one cache, as real processes: they fetch once, and killing them leaves nothing broken."""
+"""Several containers on one cache, as real processes: they download once, and a killed one leaves the cache usable."""
 
 import json
 import random
@@ -16,22 +16,23 @@ from support.faulty_proxy import FaultyProxy
 N_CONTAINERS = 8
 N_KILLS = 20
 N_INCIDENTS = 5000
-"""Some 0.7 MB, which the slow proxy takes a few seconds for."""
+"""About 0.7 MB, which takes the slow proxy a few seconds."""
 
 CONTAINER = """
-import json, sys, similar
+import json, sys, time, similar
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(10):  # as a client does while the first index takes longer to come than a request waits
+for _ in range(60):  # on a busy machine, the first index takes longer than a request waits
     answer = similar.handler({"text": "w6", "num": 1}, None)
     if answer["statusCode"] != 503:
         break
+    time.sleep(1)
 print(json.dumps([answer["statusCode"], json.loads(answer["body"])["body"]["msg"]]), flush=True)
 """
 
 
 def container(environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that answers a request once it is told to."""
+    """A process that answers a request when it is told to."""
     command = [sys.executable, "-c", CONTAINER]
     process = subprocess.Popen(
         command,

@@ -1,6 +1,6 @@
-"""Steady requests to two containers on one cache, while the index is replaced and S3 and the cache break at random.
+"""Steady requests to two containers on one cache, while indexes are published and S3 and the cache fail at random.
 
-The containers are the real Lambda runtime under the emulator. FRESHNESS_SECONDS says how long it goes on.
+The containers are the real Lambda runtime under the emulator. FRESHNESS_SECONDS is the duration.
 """
 
 import json
@@ -26,19 +26,19 @@ from support.lambda_runtime import LambdaRuntime, lambda_runtime
 SECONDS = float(os.environ.get("FRESHNESS_SECONDS") or 60)
 N_CONTAINERS = 2
 CACHE_MIB = 4
-"""The cache's size: enough for two indexes, and soon full."""
+"""The cache's size: it has room for two indexes and is soon full."""
 MAX_GROWTH_MIB = 16
-"""Of a container's memory, from a fifth of the run to its end."""
+"""Maximum growth of a container's memory, from the first fifth of the run to the last."""
 
 
 @pytest.fixture
 def small_cache(environment: dict[str, str]) -> Iterator[Path]:
-    """A file system of its own for the cache, so that it can be filled."""
+    """A separate file system for the cache, so that tests can fill it."""
     cache = Path(environment["TRANSFORMERS_CACHE"])
     files = [(path.name, path.readlink()) for path in (cache / "model" / "tiny").iterdir()]
     mount = ["mount", "-t", "tmpfs", "-o", f"size={CACHE_MIB}m", "tmpfs", str(cache)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a file system of its own for the cache can be mounted by root only")
+        pytest.skip("only root can mount a file system for the cache")
     (cache / "model" / "tiny").mkdir(parents=True)
     for name, target in files:
         (cache / "model" / "tiny" / name).symlink_to(target)
@@ -63,7 +63,7 @@ def break_the_cache(cache: Path, seconds: float) -> None:
 
 
 class Run:
-    """What goes on beside the requests, in threads, until it is stopped."""
+    """The threads that publish and inject faults until they are stopped."""
 
     def __init__(self, publish: Callable[[int, int], None], proxy: FaultyProxy, cache: Path) -> None:
         self.generation = 0
@@ -104,7 +104,7 @@ class Run:
 
 
 def ask(runtime: LambdaRuntime) -> int:
-    """Ask for all incidents, check that they are of one index, and give its generation."""
+    """Ask for all incidents, check that they are from one index, and return its generation."""
     event = random.choice([{"text": f"w{random.randrange(4, 60)}", "num": -1}, {"embed": [1.0] * 32, "num": "-1"}])
     answer = json.loads(runtime.invoke(event))
     assert answer["statusCode"] == 200, answer
@@ -121,7 +121,7 @@ def resident_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def test_requests_are_answered_whatever_breaks(
+def test_requests_are_answered_through_every_fault(
     environment: dict[str, str],
     publish: Callable[[int, int], None],
     proxy: FaultyProxy,
@@ -154,7 +154,7 @@ def test_requests_are_answered_whatever_breaks(
                     memory[number].append(resident_mib(runtime.processes()[-1]))
         finally:
             run.stop()
-        sleep(2)  # an interval, and some
+        sleep(2)  # more than one interval
         fresh_by = monotonic() + 60
         while any(ask(runtime) != run.generation for runtime in runtimes):
             assert monotonic() < fresh_by, "the newest index is not in service"
@@ -164,7 +164,7 @@ def test_requests_are_answered_whatever_breaks(
         f"\n{len(seconds)} requests in {SECONDS:.0f} s, none failed, the slowest {max(seconds):.2f} s, "
         f"median {statistics.median(seconds) * 1000:.0f} ms"
         f"\n{run.generation} indexes published, {[len(each) for each in seen]} seen; faults: {dict(run.faults)}; "
-        f"{logs.count('could not be brought up to date')} looks failed"
+        f"{logs.count('could not be brought up to date')} checks failed"
     )
     for each in memory:
         early, late = max(each[: len(each) // 5]), max(each[-len(each) // 5 :])

@@ -1,4 +1,4 @@
-"""The quick import of torch, each time in a process of its own."""
+"""The import of torch by `startup`, in new processes."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def run(program: str, **environment: object) -> str:
     return done.stdout
 
 
-def test_torch_trains_compiles_and_has_its_device_meta() -> None:
+def test_torch_can_train_and_compile_and_has_its_device_meta() -> None:
     program = """
 from incidents import startup
 import torch
@@ -36,7 +36,7 @@ print(torch.compile(model, backend="eager")(torch.ones(1, 1)).item())
 
 
 @pytest.mark.parametrize("collecting", [True, False])
-def test_garbage_is_collected_after_the_import_if_it_was_before(collecting: bool) -> None:
+def test_garbage_collection_is_as_it_was_before_the_import(collecting: bool) -> None:
     program = f"""
 import gc
 if not {collecting}:
@@ -47,7 +47,7 @@ print(gc.isenabled(), gc.get_freeze_count() > 100_000)
     assert run(program).split() == [str(collecting), "True"]
 
 
-def test_an_import_that_fails_leaves_collection_on(tmp_path: Path) -> None:
+def test_a_failed_import_leaves_garbage_collection_on(tmp_path: Path) -> None:
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('broken')")
     program = """

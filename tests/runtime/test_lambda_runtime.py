@@ -1,4 +1,4 @@
-"""The handlers under the real Lambda runtime give, byte for byte, what they give in this process."""
+"""The handlers answer the same bytes under the real Lambda runtime as in this process."""
 
 import base64
 import importlib
@@ -22,14 +22,14 @@ from incidents.index.incident_index import IncidentIndex
 from support.lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]
-"""The running runtime of a Lambda script, started when it is first asked for."""
+"""The running runtime of a Lambda script, started on first use."""
 
 FUTURE = "2100-01-01T00:00:00+00:00"
-"""When the index was built, so that its age is 0 seconds whenever it is looked at."""
+"""The index's built_at; in the future, so that its age is always 0 seconds."""
 
 
 def http_event(method: str, path: str, *, body: str | None = None, query: dict[str, str] | None = None) -> Any:
-    """What an HTTP API sends, in payload format 2.0; a body comes as base64."""
+    """The event of an HTTP API, in payload format 2.0; its body is in base64."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": f"{method} {path}",
@@ -47,7 +47,7 @@ def http_event(method: str, path: str, *, body: str | None = None, query: dict[s
 
 
 def padded(fields: dict[str, str], size: int) -> dict[str, str]:
-    """The fields with one more, that nobody reads, to make an event of `size` bytes."""
+    """The fields and an unused one that makes the event `size` bytes long."""
     return fields | {"padding": "x" * (size - len(json.dumps(fields | {"padding": ""})))}
 
 
@@ -61,11 +61,8 @@ EVENTS: dict[str, tuple[str, int, Any]] = {
     "a quoted embedding": ("similar", 200, {"embed": json.dumps(json.dumps(EMBED)), "num": "1"}),
     "a posted text": ("similar", 200, http_event("POST", "/similar", body='{"text": "w8 ẃ5"}')),
     "a text in the query string": ("similar", 200, http_event("GET", "/similar", query={"text": '"w5"', "num": "x"})),
-    "nothing": ("similar", 400, {}),
     "null": ("similar", 400, None),
-    "a list": ("similar", 400, ["w6"]),
-    "a text that is a number": ("similar", 400, http_event("POST", "/similar", body='{"text": 5}')),
-    "a body that is no JSON": ("similar", 400, http_event("POST", "/similar", body='{"text": ')),
+    "a body that is not JSON": ("similar", 400, http_event("POST", "/similar", body='{"text": ')),
     "an embedding of another width": ("similar", 400, {"embed": EMBED[1:]}),
     "the longest text": ("similar", 200, {"text": "w6 " * 66_666}),
     "a text that is too long": ("similar", 413, {"text": "w6 " * 66_667}),
@@ -85,7 +82,7 @@ def environment(
 ) -> dict[str, str]:
     index = tmp_path_factory.mktemp("index") / "incident_cls.pt"
     save_index(replace(tiny_index, built_at=FUTURE), index)
-    # The emulator says it has 3,008 MB, which would be other threads than this process has.
+    # By the emulator's 3,008 MB, the runtime would use another number of threads than this process.
     return {"MODEL_PATH": str(tiny_folder), "INDEX_PATH": str(index), "ENCODER_THREADS": "1"}
 
 
@@ -106,7 +103,7 @@ def command(script: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_the_answer_is_that_of_the_handler(
+def test_the_answer_is_the_same_as_the_handlers(
     runtime_of: RuntimeOf, configure: Callable[..., None], environment: dict[str, str], name: str
 ) -> None:
     script, status, event = EVENTS[name]
@@ -116,16 +113,16 @@ def test_the_answer_is_that_of_the_handler(
     assert runtime_of(script).invoke(event) == json.dumps(expected).encode()
 
 
-def test_every_script_is_asked() -> None:
+def test_every_script_is_invoked() -> None:
     assert {script for script, _, _ in EVENTS.values()} == set(script_names())
 
 
-def test_the_largest_event_has_as_many_bytes_as_lambda_takes() -> None:
+def test_the_largest_event_has_lambdas_maximum_size() -> None:
     assert len(json.dumps(EVENTS["the largest event"][2])) == LARGEST_EVENT == 6_291_456
     assert len(json.dumps(EVENTS["the largest body"][2])) < LARGEST_EVENT
 
 
-def test_a_cold_start_is_seen_once_and_no_text_is_logged(environment: dict[str, str], tmp_path: Path) -> None:
+def test_one_cold_start_is_logged_and_no_text(environment: dict[str, str], tmp_path: Path) -> None:
     with lambda_runtime(command("similar"), environment, tmp_path / "log") as runtime:
         for _ in range(2):
             runtime.invoke({"text": "w6 private"})
@@ -135,7 +132,7 @@ def test_a_cold_start_is_seen_once_and_no_text_is_logged(environment: dict[str, 
     assert "private" not in log
 
 
-def test_nothing_runs_on_after_the_end(environment: dict[str, str], tmp_path: Path) -> None:
+def test_no_process_is_left_at_the_end(environment: dict[str, str], tmp_path: Path) -> None:
     with lambda_runtime(command("page"), environment, tmp_path / "log") as runtime:
         runtime.invoke({})
         processes = runtime.processes()
@@ -144,7 +141,7 @@ def test_nothing_runs_on_after_the_end(environment: dict[str, str], tmp_path: Pa
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
 
 
-def test_nothing_runs_on_when_the_tests_are_killed(environment: dict[str, str], tmp_path: Path) -> None:
+def test_no_process_is_left_when_the_tests_are_killed(environment: dict[str, str], tmp_path: Path) -> None:
     script = f"""
 import os
 from pathlib import Path
@@ -166,7 +163,7 @@ with lambda_runtime({command("page")}, {environment}, Path({str(tmp_path / "log"
     assert not any(process.exists() for process in processes)
 
 
-def test_an_emulator_that_cannot_start_is_an_error_with_its_log(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_error_of_an_emulator_that_fails_to_start_has_its_log(environment: dict[str, str], tmp_path: Path) -> None:
     failing = ["sh", "-c", "echo no such thing; exit 3", "--"]
     with (
         pytest.raises(AssertionError, match="no such thing"),

@@ -1,4 +1,4 @@
-"""The local server and the real Lambda runtime answer the same bytes to the same requests."""
+"""The local server and the real Lambda runtime answer the same requests with the same bytes."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "a text in the query string": ("GET", "/similar", {"params": {"text": '"w7 ü"', "num": "x"}}),
     "the website's second step": ("POST", "/embed-to-db-similar", {"json": {"num": "3", "embed": EMBED}}),
-    "unusable input": ("POST", "/similar", {"json": {"embed": [1]}}),
+    "bad input": ("POST", "/similar", {"json": {"embed": [1]}}),
     "a text that is too long": ("POST", "/similar", {"json": {"text": "w" * 200_001}}),
 }
 
@@ -73,7 +73,7 @@ def test_the_same_bytes(server: Server, runtime: LambdaRuntime, name: str) -> No
 
 
 def event_of(method: str, path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The event that the local server makes of a request."""
+    """The event that the local server makes from a request."""
     events: list[dict[str, Any]] = []
 
     def keep(event: dict[str, Any], _: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Many clients at once on one machine: nothing fails, and memory does not grow."""
+"""Many concurrent clients on one machine: no request fails, and memory does not grow."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ CONNECTIONS = 200
 REQUESTS = 2000
 WINDOW = 500
 MAX_GROWTH_MIB = 16
-"""Between the first and the last WINDOW requests. With three times as many it stays below that too: some 20 MiB are
-taken while buffers and the embeddings that are kept fill up, and nothing after that."""
+"""Maximum growth between the first and the last WINDOW requests, also with three times as many. Buffers and kept
+embeddings take about 20 MiB at first; nothing grows after that."""
 
 Call = tuple[str, str, dict[str, Any], int]
 
 
 def calls() -> list[Call]:
-    """REQUESTS calls of mixed kind, each with the status that it has to get; most texts are not asked twice."""
+    """REQUESTS calls of mixed kinds, each with its expected status; few texts repeat."""
     with SAMPLE.open(encoding="utf-8") as lines:
         texts = [report["text"] for line in lines for report in json.loads(line)["reports"]]
     embed = json.dumps([0.5] * 384)
@@ -47,7 +47,7 @@ def calls() -> list[Call]:
 
 
 async def load(url: str, pid: int) -> tuple[list[float], list[float]]:
-    """Make the calls, CONNECTIONS at a time; gives seconds for each and the server's memory in MiB after each."""
+    """Make the calls, CONNECTIONS at a time; return each one's seconds and the server's memory after it, in MiB."""
     queue = iter(calls())
     seconds: list[float] = []
     memory: list[float] = []
@@ -72,8 +72,8 @@ def resident_mib(pid: int) -> float:
 
 
 def test_two_hundred_connections_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENCODER_THREADS", "1")  # two would wait for each other while others use the machine
-    assert (MODEL_FOLDER / "incident_cls.pt").is_file(), "the index is missing; `make index` makes it"
+    monkeypatch.setenv("ENCODER_THREADS", "1")  # on a shared machine, two would wait for each other
+    assert (MODEL_FOLDER / "incident_cls.pt").is_file(), "the index is missing; `make index` builds it"
     with serve() as server:
         seconds, memory = asyncio.run(load(server.url, server.process.pid))
     first, last = max(memory[:WINDOW]), max(memory[-WINDOW:])

@@ -1,4 +1,4 @@
-"""Generated calls: the service answers as docs/openapi.json says, whatever the document allows or forbids."""
+"""Generated calls, valid and invalid: the service answers as docs/openapi.json says."""
 
 import json
 import os
@@ -18,12 +18,12 @@ FOLDER = Path(__file__).parent
 EXAMPLES_PER_OPERATION = 100
 
 
-def test_what_is_answered_is_what_the_document_says(
+def test_the_service_conforms_to_its_document(
     tiny_folder: Path, tiny_encoder: Encoder, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
-    """The document leaves open what depends on the deployed encoder: here an embedding has 32 numbers.
+    """The document does not fix the width of embeddings, which depends on the encoder; here it is 32.
 
-    A string that holds such a list is beyond what can be generated from a schema, so only lists are sent.
+    Only lists are sent, because strings that hold such a list cannot be generated from a schema.
     """
     written = json.dumps(json.loads(OPENAPI.read_text()))
     numbers = json.dumps(NUMBERS)

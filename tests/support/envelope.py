@@ -1,11 +1,11 @@
-"""The form that every answer has."""
+"""The form of every answer."""
 
 import json
 from typing import Any
 
 
 def open_answer(answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Check the two envelopes of an answer and take (status, body) out of them."""
+    """Check the two envelopes of an answer and return its status and body."""
     assert set(answer) == {"isBase64Encoded", "statusCode", "headers", "body"}
     envelope = json.loads(answer["body"], parse_constant=_refuse)
     on_top = envelope.pop("msg", None)

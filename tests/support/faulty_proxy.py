@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that breaks connections in the ways a network does."""
+"""A TCP proxy on loopback that breaks connections as a network does."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ FAULTS: tuple[Fault, ...] = ("refuse", "hang", "cut", "garbage", "slow")
 
 
 class FaultyProxy:
-    """Hands connections on to a port; `fault` says what goes wrong with each new one."""
+    """Forwards connections to a port; `fault` is what goes wrong with each new connection."""
 
     def __init__(self, target_port: int) -> None:
         self.fault: Fault = "none"
@@ -46,10 +46,10 @@ class FaultyProxy:
                 writer.write(random.randbytes(100))
                 await writer.drain()
             elif fault != "refuse":
-                await self._hand_on(reader, writer, fault)
+                await self._forward(reader, writer, fault)
         writer.close()
 
-    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault) -> None:
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
 
         async def there() -> None:
@@ -77,7 +77,7 @@ class FaultyProxy:
 
 @contextmanager
 def faulty_proxy(target_port: int) -> Iterator[FaultyProxy]:
-    """Run a proxy in a thread of its own."""
+    """Run a proxy in another thread."""
     proxy = FaultyProxy(target_port)
     ready = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(ready)), daemon=True)

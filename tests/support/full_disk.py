@@ -1,4 +1,4 @@
-"""A disk that is full, simulated."""
+"""A simulated full disk."""
 
 import resource
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_disk(limit_bytes: int = 100) -> Iterator[None]:
-    """No file of this process may grow beyond a size."""
+    """Within the block, no file of this process may grow beyond `limit_bytes`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
     try:

@@ -1,7 +1,7 @@
 """The real Lambda runtime on this machine: awslambdaric, driven by AWS's Runtime Interface Emulator.
 
-The emulator plays the Lambda service: it starts the runtime when the first event comes, hands it one event after the
-other and gives back the bytes it answers with.
+The emulator acts as the Lambda service: it starts the runtime at the first event, passes events on one at a time and
+returns the bytes of each answer.
 """
 
 import json
@@ -18,17 +18,17 @@ from typing import Any
 import httpx
 
 EMULATOR = Path(__file__).resolve().parents[2] / ".cache" / "aws-lambda-rie"
-"""What `make test-runtime` takes out of the AWS SAM CLI's package."""
+"""`make test-runtime` takes it from the package of the AWS SAM CLI."""
 
 LARGEST_EVENT = 6 * 1024 * 1024
-"""In bytes: Lambda's limit for a synchronous invocation."""
+"""Lambda's limit for a synchronous invocation, in bytes."""
 
 PATIENCE_SECONDS = 60
-"""Time for a cold start on a busy machine, and to listen or to end; no test passes or fails by less."""
+"""Maximum time for a cold start on a busy machine, and for listening and stopping."""
 
 
 class LambdaRuntime:
-    """A running emulator, to which events can be sent."""
+    """A running emulator, which accepts events."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self._process = process
@@ -36,10 +36,10 @@ class LambdaRuntime:
         self._log = log
 
     def invoke(self, event: Any) -> bytes:
-        """Give the runtime an event, and return what it answers; the first one waits for the cold start.
+        """Send an event and return the bytes of the answer; the first event waits for the cold start.
 
         Raises:
-            AssertionError: the emulator could not get an answer; the message has its log and the runtime's.
+            AssertionError: there was no answer; the message has the log of the emulator and the runtime.
         """
         answer = httpx.post(
             f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations",
@@ -51,11 +51,11 @@ class LambdaRuntime:
         return answer.content
 
     def processes(self) -> list[int]:
-        """The ids of the emulator's processes and their descendants; the runtime, once it is started, is the last."""
+        """The ids of the emulator's processes and their descendants; a started runtime is the last."""
         return descendants(self._process.pid)
 
     def status(self) -> dict[str, str]:
-        """What the kernel says of the runtime's process: the fields of /proc/[pid]/status, see proc(5)."""
+        """The fields of /proc/[pid]/status for the runtime's process, see proc(5)."""
         process = Path(f"/proc/{self.processes()[-1]}")
         words = (process / "cmdline").read_bytes().split(b"\0")
         assert words[1:3] == [b"-m", b"awslambdaric"], f"expected the runtime, got {words}"
@@ -80,21 +80,21 @@ def lambda_runtime(
     emulator: Path = EMULATOR,
     launcher: Sequence[str] = (),
 ) -> Iterator[LambdaRuntime]:
-    """Start the emulator with the command of a runtime, and end both with the block.
+    """Start the emulator with the command of a runtime; stop both at the end of the block.
 
     Args:
         runtime: the command, its last word the handler: python -m awslambdaric similar.handler.
         environment: the whole environment of both.
-        log: the file that takes what both print.
-        emulator: where the emulator is, as the launcher sees it.
-        launcher: the command that starts another one, if they are to run in a container.
+        log: the file for the output of both.
+        emulator: the emulator's path, as the launcher sees it.
+        launcher: a command that runs them elsewhere, such as in a container.
     """
     port, runtime_port = _free_ports()
     options = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     options += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            # Asked to end even if this process is killed and cannot: setpriv is of Debian's essential util-linux.
+            # setpriv stops it even if this process is killed; it is part of Debian's essential util-linux.
             ["setpriv", "--pdeathsig", "TERM", "--", *launcher, str(emulator), *options, *runtime],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -110,7 +110,7 @@ def lambda_runtime(
 
 
 def descendants(pid: int) -> list[int]:
-    """The process and all it has started, parents before their children; nothing if it is gone."""
+    """The process and its descendants, parents first; empty if the process is gone."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -120,7 +120,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the emulator to end, which ends the runtime, and kill whatever of both does not."""
+    """Terminate the emulator, which stops the runtime; kill what is left of either."""
     _, *started = descendants(process.pid) or [process.pid]
     process.terminate()
     try:
@@ -128,13 +128,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     finally:
         process.kill()
         for pid in started:
-            with suppress(ProcessLookupError):  # gone by itself, as it should
+            with suppress(ProcessLookupError):  # already gone, as expected
                 os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
 def _free_ports() -> list[int]:
-    """Two ports of the loopback interface that nobody listens on."""
+    """Two free ports of the loopback interface."""
     with socket.socket() as first, socket.socket() as second:
         for each in (first, second):
             each.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A bucket to publish in, at whatever stands in for S3, and what tests put there."""
+"""A bucket in a simulated S3, and what tests publish in it."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 
 def make_bucket() -> Any:
-    """Create a bucket with versions and give a client."""
+    """Create a versioned bucket and return a client."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -25,18 +25,18 @@ def make_bucket() -> Any:
 
 
 def index_of(encoder: EncoderInfo, *ids: int) -> IncidentIndex:
-    """An index with an incident for each id, all of the same vector."""
+    """An index with an incident for each id; all vectors are equal."""
     return make_index(dict.fromkeys(ids, torch.ones(encoder.width)), encoder)
 
 
 def put(s3: Any, content: bytes, **metadata: str) -> None:
-    """Publish bytes without a look at what they are."""
+    """Publish bytes unchecked."""
     metadata = {SHA256_KEY: hashlib.sha256(content).hexdigest()} | metadata
     s3.put_object(Bucket=BUCKET, Key="incident_cls.pt", Body=content, Metadata=metadata)
 
 
 def saved(index: IncidentIndex, folder: Path) -> Path:
-    """A file of an index."""
+    """Save an index in a folder and return its file."""
     folder.mkdir(parents=True, exist_ok=True)
     save_index(index, folder / "incident_cls.pt")
     return folder / "incident_cls.pt"

@@ -1,9 +1,12 @@
-"""Models and indexes small enough to make on the spot; the models are of the real classes."""
+"""Models and indexes small enough to make for each test; the models are of the real classes."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -21,7 +24,7 @@ from transformers import (
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 
 N_TOKENS = 60
-"""Token 4 and up of the tiny vocabulary are the words w4, w5, …; below are <s>, <pad>, </s> and <unk>."""
+"""Size of the tiny vocabulary: <s>, <pad>, </s>, <unk>, then the words w4, w5 and so on."""
 
 CLASSES: dict[str, tuple[type[Any], type[Any]]] = {
     "bert": (BertConfig, BertModel),
@@ -31,7 +34,7 @@ CLASSES: dict[str, tuple[type[Any], type[Any]]] = {
 
 
 def make_model(folder: Path, model_type: str, **options: Any) -> PreTrainedModel:
-    """Write a model folder with random weights and return the transformers model whose weights they are."""
+    """Write a model folder with random weights and return the transformers model that has these weights."""
     config_class, model_class = CLASSES[model_type]
     defaults: dict[str, Any] = {
         "vocab_size": N_TOKENS,
@@ -48,7 +51,7 @@ def make_model(folder: Path, model_type: str, **options: Any) -> PreTrainedModel
     torch.manual_seed(7)
     model: PreTrainedModel = model_class(config_class(**defaults | options), add_pooling_layer=False).eval()
     with torch.no_grad():
-        for name, parameter in model.named_parameters():  # as initialised, biases are 0 and layer norms do nothing
+        for name, parameter in model.named_parameters():  # initially, biases are 0 and layer norms do nothing
             parameter.normal_(mean=float("LayerNorm.weight" in name), std=0.2)
     model.save_pretrained(folder)
     write_tokenizer(folder)
@@ -63,6 +66,18 @@ def write_tokenizer(folder: Path) -> None:
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    """Change some values of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def edit_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change the weights of a model folder."""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors")
 
 
 def make_index(vectors: dict[int, torch.Tensor], encoder: EncoderInfo) -> IncidentIndex:

@@ -1,4 +1,4 @@
-"""What a visitor of the page does and sees, and what can be put in the service's place."""
+"""What a visitor of the page does and sees, and stand-ins for the service."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, Route
 ROBOTAXI = "A robotaxi struck a pedestrian and dragged her along the street"
 CRUISE = "Cruise robotaxi drags an injured pedestrian after a hit-and-run"
 LONG = "The recruiting software preferred the applications of men. " * 40
-"""9 tokens 40 times, and the 2 around every text."""
+"""40 times 9 tokens, and the 2 special tokens around a text."""
 
 OpenPage = Callable[..., Page]
 
@@ -27,7 +27,7 @@ def answer_with(page: Page, **answer: Any) -> None:
 
 
 def answer_later(page: Page) -> list[Route]:
-    """Hold the requests to /similar back; `continue_` lets one through to the service."""
+    """Hold back the requests to /similar; `continue_` passes one on to the service."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:

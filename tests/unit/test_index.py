@@ -1,4 +1,4 @@
-"""incident_cls.pt: ranking that can be checked in the head, and a file that is whole or refused."""
+"""The index: rankings small enough to check by hand, and a file that is either complete or refused."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ import torch
 
 from incidents.errors import InvalidIndexError, InvalidInputError
 from incidents.index.file import load_index, save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreign
 from support.full_disk import full_disk
 from support.tiny import make_index
 
@@ -36,12 +36,12 @@ def ranked(index: IncidentIndex, vector: list[float], num: int) -> list[tuple[in
     return [(match.incident_id, round(match.similarity, 6)) for match in matches]
 
 
-def test_similarity_is_the_cosine_and_of_equals_the_larger_id_is_first(index: IncidentIndex) -> None:
+def test_similarity_is_the_cosine_and_ties_have_the_larger_id_first(index: IncidentIndex) -> None:
     assert ranked(index, [10.0, 0.0], -1) == [(1, 1.0), (7, 0.707107), (2, 0.707107), (3, 0.0), (4, -1.0)]
 
 
 @pytest.mark.parametrize("n_incidents", [2, 9, 1550, 5000])
-def test_incidents_of_equal_vectors_are_equals_whatever_rows_they_have(n_incidents: int) -> None:
+def test_incidents_with_equal_vectors_tie_in_any_rows(n_incidents: int) -> None:
     for _ in range(10):
         vector = torch.randn(768)
         index = make_index(dict.fromkeys(range(1, n_incidents + 1), vector), dataclasses.replace(ENCODER, width=768))
@@ -57,7 +57,7 @@ def test_a_tie_at_the_cut_goes_to_the_larger_id(index: IncidentIndex) -> None:
 
 
 @pytest.mark.parametrize(("num", "expected"), [(0, 0), (1, 1), (5, 5), (6, 5), (10**30, 5), (-1, 5), (-(10**30), 5)])
-def test_num_is_how_many_and_below_zero_is_all(index: IncidentIndex, num: int, expected: int) -> None:
+def test_num_is_the_number_of_matches_and_below_zero_means_all(index: IncidentIndex, num: int, expected: int) -> None:
     assert len(index.rank(torch.tensor([1.0, 0.0]), num)) == expected
 
 
@@ -80,7 +80,7 @@ def test_similarity_never_leaves_its_range() -> None:
 
 
 def test_the_ranking_is_that_of_double_precision() -> None:
-    """Also where one coordinate holds nearly all of the length, as in a real Longformer's vectors."""
+    """One coordinate holds nearly all of the length, as in a real Longformer's vectors."""
     torch.manual_seed(0)
     vectors = 1e-4 * torch.randn(2000, 768) + 0.1 * torch.randn(768)
     vectors[:, 588] += 12.0
@@ -117,15 +117,35 @@ def test_a_query_of_any_finite_length_is_ranked(index: IncidentIndex, scale: flo
         ([1.0, float("inf")], "finite"),
     ],
 )
-def test_numbers_that_are_no_embedding_are_refused(index: IncidentIndex, numbers: list[float], message: str) -> None:
+def test_an_invalid_embedding_is_refused(index: IncidentIndex, numbers: list[float], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         index.query(numbers)
+
+
+# Its encoder
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "expected", "foreign"),
+    [
+        ("a" * 64, "a" * 64, False),
+        ("a" * 64, "b" * 64, True),
+        ("", "b" * 64, True),  # an index without a fingerprint, such as one imported from the original service
+        ("a" * 64, None, False),  # the service's encoder is not known yet
+        (None, "b" * 64, False),  # the published object does not say its encoder
+        (None, None, False),
+    ],
+)
+def test_an_index_is_foreign_if_its_encoder_is_known_to_be_another(
+    fingerprint: str | None, expected: str | None, foreign: bool
+) -> None:
+    assert is_foreign(fingerprint, expected) is foreign
 
 
 # The file
 
 
-def test_what_is_saved_is_loaded(index: IncidentIndex, tmp_path: Path) -> None:
+def test_a_saved_index_can_be_loaded(index: IncidentIndex, tmp_path: Path) -> None:
     save_index(index, tmp_path / "incident_cls.pt")
     loaded = load_index(tmp_path / "incident_cls.pt")
     for column in ("ids", "vectors", "report_counts"):
@@ -146,14 +166,14 @@ def test_the_file_is_readable_without_this_project(index: IncidentIndex, tmp_pat
     assert content["encoder"] == dataclasses.asdict(ENCODER)
 
 
-def test_a_saved_file_is_readable_by_others_and_leaves_nothing_beside_it(index: IncidentIndex, tmp_path: Path) -> None:
+def test_other_users_can_read_a_saved_file_and_nothing_else_is_left(index: IncidentIndex, tmp_path: Path) -> None:
     save_index(index, tmp_path / "incident_cls.pt")
     save_index(index, tmp_path / "incident_cls.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
     assert (tmp_path / "incident_cls.pt").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: Path) -> None:
+def test_a_failed_save_leaves_the_old_file(index: IncidentIndex, tmp_path: Path) -> None:
     save_index(index, tmp_path / "incident_cls.pt")
     before = (tmp_path / "incident_cls.pt").read_bytes()
     with pytest.raises(OSError, match="File too large"), full_disk():
@@ -162,7 +182,7 @@ def test_a_save_that_fails_leaves_the_old_file(index: IncidentIndex, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
-def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: IncidentIndex, tmp_path: Path) -> None:
+def test_the_next_save_removes_the_leftovers_of_a_killed_one(index: IncidentIndex, tmp_path: Path) -> None:
     save_index(index, tmp_path / "incident_cls.pt")
     before = (tmp_path / "incident_cls.pt").read_bytes()
     program = """if True:
@@ -184,10 +204,8 @@ def test_what_a_killed_save_leaves_behind_is_removed_by_the_next(index: Incident
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "incident_cls.pt", *others])
 
 
-def test_two_saves_at_once_do_not_get_in_each_others_way(
-    index: IncidentIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second begins and ends while the first has written its file, but not yet put it into place."""
+def test_two_saves_at_once_both_succeed(index: IncidentIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second runs after the first has written its file and before it has moved it into place."""
     path = tmp_path / "incident_cls.pt"
     seen = []
 
@@ -210,12 +228,12 @@ def test_many_saves_at_once_all_succeed(index: IncidentIndex, tmp_path: Path) ->
     assert [file.name for file in tmp_path.iterdir()] == ["incident_cls.pt"]
 
 
-def test_a_save_into_a_missing_folder_says_so(index: IncidentIndex, tmp_path: Path) -> None:
+def test_a_save_into_a_missing_folder_fails(index: IncidentIndex, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         save_index(index, tmp_path / "nowhere" / "incident_cls.pt")
 
 
-def test_a_file_cut_anywhere_is_refused(index: IncidentIndex, tmp_path: Path) -> None:
+def test_a_file_truncated_anywhere_is_refused(index: IncidentIndex, tmp_path: Path) -> None:
     path = tmp_path / "incident_cls.pt"
     save_index(index, path)
     content = path.read_bytes()
@@ -225,7 +243,7 @@ def test_a_file_cut_anywhere_is_refused(index: IncidentIndex, tmp_path: Path) ->
             load_index(path)
 
 
-def test_a_flipped_bit_is_found(index: IncidentIndex, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected(index: IncidentIndex, tmp_path: Path) -> None:
     path = tmp_path / "incident_cls.pt"
     save_index(index, path)
     content = path.read_bytes()
@@ -244,7 +262,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 class Hostile:
-    """Unpickles by making a folder."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -286,8 +304,8 @@ def wrong(**changes: Any) -> Callable[[dict[str, Any]], object]:
         (wrong(encoder={"name": "x"}), "missing"),
         (wrong(ids=torch.ones(5)), r"expected ids to be torch.int64 of shape \(5,\), got torch.float32"),
         (wrong(ids=[1, 2, 3, 4, 5]), "expected ids to be torch.int64 .*, got list"),
-        (wrong(ids=torch.tensor([1, 2, 3, 4, 4])), "expected ids to be positive and each to be there once"),
-        (wrong(ids=torch.tensor([0, 2, 3, 4, 5])), "expected ids to be positive"),
+        (wrong(ids=torch.tensor([1, 2, 3, 4, 4])), "expected ids to be positive and unique"),
+        (wrong(ids=torch.tensor([0, 2, 3, 4, 5])), "expected ids to be positive and unique"),
         (wrong(vectors=torch.ones(5, 3)), r"expected vectors to be .* \(5, 2\), got .* \(5, 3\)"),
         (wrong(vectors=torch.ones(5, 2).half()), "got torch.float16"),
         (wrong(vectors=torch.zeros(5, 2)), "expected every vector to be finite and not zero"),
@@ -300,7 +318,7 @@ def wrong(**changes: Any) -> Callable[[dict[str, Any]], object]:
         (wrong(built_at="2026-01-02T03:04:05"), "expected built_at to be a time in UTC"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(
+def test_a_file_with_other_content_is_refused(
     index: IncidentIndex, tmp_path: Path, change: Callable[[dict[str, Any]], Any], message: str
 ) -> None:
     path = tmp_path / "incident_cls.pt"

@@ -1,4 +1,4 @@
-"""Products by oneDNN, which keeps code for every number of rows, so that there must be few."""
+"""Products by oneDNN, which compiles code for each number of rows, so few different numbers are used."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def test_rounding_up_costs_at_most_an_eighth_of_many_rows() -> None:
     assert all(n_rows <= round_up(n_rows) <= n_rows * 9 / 8 for n_rows in range(128, 4097))
 
 
-def test_a_matrix_is_multiplied_with_a_vector_in_two_blocks_of_rounded_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_matrix_is_multiplied_with_a_vector_in_blocks_of_allowed_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
     def recorded(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

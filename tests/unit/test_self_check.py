@@ -1,4 +1,4 @@
-"""What the image is checked with when it is built; here the scripts are the checkout's, and the model a tiny one."""
+"""The check at the end of an image build, here with the checkout's scripts and a tiny model."""
 
 import json
 import shutil
@@ -24,14 +24,14 @@ def model(
     shutil.copytree(tiny_folder, folder)
     save_index(tiny_index, folder / "incident_cls.pt")
     for script in script_names():
-        (tmp_path / f"{script}.py").touch()  # what is imported by that name is the checkout's
+        (tmp_path / f"{script}.py").touch()  # importing that name gets the checkout's script
     for module in (self_check, store):
         monkeypatch.setattr(module, "IMAGE_FOLDER", tmp_path)
     configure()
     return folder
 
 
-def test_it_says_what_it_found(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_check_reports_what_it_found(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     self_check.main()
     scripts, encoder, index = capsys.readouterr().err.splitlines()
     assert scripts == f"handlers: {', '.join(script_names())}"
@@ -39,22 +39,22 @@ def test_it_says_what_it_found(model: Path, capsys: pytest.CaptureFixture[str]) 
     assert index == "index: 4 incidents"
 
 
-def test_an_image_may_come_without_index_or_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_may_lack_the_index_or_the_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (model / "incident_cls.pt").unlink()
     self_check.main()
-    assert capsys.readouterr().err.endswith(f"no index in {model}: it has to be on the model cache\n")
+    assert capsys.readouterr().err.endswith(f"no index in {model}; it must be on the model cache\n")
     (model / "model.safetensors").unlink()
     self_check.main()
-    assert capsys.readouterr().err.endswith(f"no model in {model}: it has to be on the model cache\n")
+    assert capsys.readouterr().err.endswith(f"no model in {model}; it must be on the model cache\n")
 
 
-def test_a_model_that_was_copied_in_part_is_refused(model: Path) -> None:
+def test_a_partially_copied_model_is_refused(model: Path) -> None:
     (model / "manifest.json").write_text(json.dumps({"files": {"tokenizer.json": "0" * 64}}))
     with pytest.raises(InvalidModelError, match=r"tokenizer\.json: expected sha256 0000"):
         self_check.main()
 
 
-def test_a_model_with_a_file_too_many_is_refused(model: Path) -> None:
+def test_a_model_with_an_extra_file_is_refused(model: Path) -> None:
     (model / "manifest.json").write_text(json.dumps({"fingerprint": "0" * 64, "files": {}}))
     with pytest.raises(InvalidModelError, match=r"manifest\.json: expected the fingerprint .*, got 0000"):
         self_check.main()

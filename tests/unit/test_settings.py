@@ -1,4 +1,4 @@
-"""Settings, and where the store looks for model and index."""
+"""Settings, and where the store looks for the model and the index."""
 
 import dataclasses
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
@@ -22,11 +23,11 @@ from incidents.store import current as current_module
 from incidents.store.current import IMAGE_FOLDER, current
 
 
-def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
+def test_every_setting_has_a_default_for_the_image() -> None:
     assert Settings.from_mapping({}) == Settings(
         model_path=None,
         index_path=None,
-        cache_folder=None,
+        transformers_cache=None,
         hf_model_uri="allenai/longformer-base-4096",
         index_bucket=None,
         index_refresh_seconds=300,
@@ -35,6 +36,13 @@ def test_every_setting_has_a_default_that_is_right_in_the_image() -> None:
         max_body_bytes=3_000_000,
     )
     assert (IMAGE_FOLDER / "similar.py").is_file()
+
+
+def test_every_setting_has_a_help_text() -> None:
+    for name, kind in get_type_hints(Settings, include_extras=True).items():
+        (text,) = kind.__metadata__
+        assert text.endswith("."), name
+        assert len(text) > 20, name
 
 
 def test_settings_are_read_from_the_environment() -> None:
@@ -52,7 +60,7 @@ def test_settings_are_read_from_the_environment() -> None:
     assert Settings.from_mapping(environment) == Settings(
         model_path=Path("/a/model"),
         index_path=Path("/an/index.pt"),
-        cache_folder=Path("/a/cache"),
+        transformers_cache=Path("/a/cache"),
         hf_model_uri="someone/model",
         index_bucket="a-bucket",
         index_refresh_seconds=60,
@@ -60,6 +68,7 @@ def test_settings_are_read_from_the_environment() -> None:
         max_text_characters=7,
         max_body_bytes=90,
     )
+    assert set(environment) == {field.name.upper() for field in dataclasses.fields(Settings)}
     assert Settings.from_mapping(dict.fromkeys(environment, "")) == Settings.from_mapping({})
 
 
@@ -89,7 +98,7 @@ def test_an_invalid_number_is_named(key: str, value: str) -> None:
         (None, None, 6),
     ],
 )
-def test_there_are_as_many_threads_as_whole_cpus(
+def test_the_default_is_one_thread_per_full_cpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str | None, megabytes: str | None, expected: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
@@ -99,7 +108,7 @@ def test_there_are_as_many_threads_as_whole_cpus(
     assert available_cpus(environment, tmp_path / "cpu.max") == expected
 
 
-def test_the_number_of_threads_is_that_of_the_setting(
+def test_torch_uses_the_set_number_of_threads(
     configure: Callable[..., None], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[int] = []
@@ -127,7 +136,7 @@ def test_model_and_index_are_found_on_the_cache(
     assert current().index() is current().index()
 
 
-def test_what_is_on_neither_cache_nor_image_is_named(
+def test_a_missing_model_and_a_missing_index_are_named(
     configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(current_module, "IMAGE_FOLDER", tmp_path / "image")
@@ -138,7 +147,7 @@ def test_what_is_on_neither_cache_nor_image_is_named(
         current().index()
 
 
-def test_the_images_model_and_the_caches_index_come_first(
+def test_the_images_model_and_the_cached_index_come_first(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -169,7 +178,7 @@ def test_variables_of_the_original_service_change_no_file_name(
     assert answer["statusCode"] == 200, answer
 
 
-def test_the_index_is_looked_for_in_the_model_folder_that_is_named(
+def test_an_explicit_model_folder_also_has_the_index(
     configure: Callable[..., None], tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
     shutil.copytree(tiny_folder, tmp_path / "mine")
@@ -178,7 +187,7 @@ def test_the_index_is_looked_for_in_the_model_folder_that_is_named(
     assert len(current().index(built_with=current().encoder())) == 4
 
 
-def test_a_handler_loads_nothing_at_import_and_answers_without_transformers_and_numpy(
+def test_a_handler_needs_neither_transformers_nor_numpy_and_loads_nothing_at_import(
     tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
 ) -> None:
     program = """

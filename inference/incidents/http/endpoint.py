@@ -1,4 +1,4 @@
-"""The HTTP form of an answer: the envelope, and the status of each error."""
+"""The HTTP form of an answer: its envelope, and the status of each error."""
 
 import json
 from collections.abc import Callable
@@ -21,15 +21,15 @@ STATUSES: Final[dict[type[Exception], int]] = {
 RETRY_AFTER_SECONDS: Final = 30
 
 SUCCESS: Final = "Success"
-"""The `msg` of an answer without a message of its own; callers of /embed look for it at the top of the envelope."""
+"""The `msg` of an answer that has no message of its own; callers of /embed read it at the top of the envelope."""
 
 
 def endpoint(answer: Callable[[Request], dict[str, Any]]) -> Handler:
-    """Make a Lambda handler of a function that answers a request.
+    """Make a Lambda handler from a function that answers a request.
 
-    The handler takes any event and returns what an HTTP API's proxy integration expects, whatever the function raises.
-    The returned body is the envelope as JSON text: it repeats the status, and its own `body` has the answer and the
-    warnings.
+    The handler accepts any event and never raises. It returns the form that an HTTP API's proxy integration expects.
+    Its body is the envelope as JSON text: the envelope repeats the status, and the envelope's `body` holds the answer
+    and the warnings.
     """
 
     @wraps(answer)
@@ -51,7 +51,7 @@ def _answer(answer: Callable[[Request], dict[str, Any]], event: Any, request_id:
             path, cause = str(getattr(error, "path", "")), repr(error.__cause__)
             logger.warning(message, request_id=request_id, path=path, cause=cause)
         elif status == 500:
-            logger.exception("unforeseen error", request_id=request_id)
+            logger.exception("unexpected error", request_id=request_id)
             message = f"Unforeseen error; please report it with the request id {request_id}."
         return status, {"warnings": warnings, "msg": message}
 

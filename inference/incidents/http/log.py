@@ -1,4 +1,4 @@
-"""What each request leaves behind: one line in the log, and metrics in CloudWatch's embedded format."""
+"""The traces of a request: one log line, and metrics in CloudWatch's embedded format."""
 
 import re
 import sys
@@ -20,13 +20,13 @@ METRICS: Final = {
     "tokens": ("Tokens", MetricUnit.Count),
     "index_age_seconds": ("IndexAgeSeconds", MetricUnit.Seconds),
 }
-"""The measurements that become metrics, besides the counts of requests and of errors."""
+"""Measurements that become metrics, in addition to the counts below."""
 
-# The level is set here: Powertools would refuse to start with a LOG_LEVEL that is meant for another program.
+# An explicit level, because Powertools refuses to start with a LOG_LEVEL that is meant for another program.
 logger = Logger(service=SERVICE, level="INFO", stream=sys.stderr)
 
 _first_request = count()
-"""Gives 0 for the first request that this process answers."""
+"""Yields 0 for the first request of this process."""
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -51,7 +51,7 @@ def observed(handler: Handler) -> Handler:
 
 
 def _route(event: Any) -> str:
-    """The route of an HTTP API's event. Nothing else of an event may be logged."""
+    """The route of an HTTP API's event, or "direct". Nothing else of an event may be logged."""
     route = event.get("routeKey") if isinstance(event, dict) else None
     return route if isinstance(route, str) and re.fullmatch(r"[A-Z]{3,7} /[a-z-]{0,40}", route) else "direct"
 

@@ -1,4 +1,4 @@
-"""The fields of a request, wherever in the event they are: in the event itself, its body or its query string."""
+"""The fields of a request, from the event itself, its body or its query string."""
 
 import json
 import math
@@ -12,18 +12,17 @@ from incidents.settings import settings
 
 DEFAULT_NUM: Final = 3
 MAX_QUOTING: Final = 10
-"""How many strings within strings an embedding is looked for in: clients encode twice, and their proxies again."""
+"""Maximum levels of JSON quoting around an embedding: clients encode twice, and their proxies again."""
 
 
 class Request:
     """The validated fields of one event.
 
-    An event is what an HTTP API sends (payload format 2.0), or, in a direct invocation, the fields themselves.
-    A text or embedding that is null or an empty string counts as not given. `warnings` collects what is to be said
-    with the answer.
+    An event comes from an HTTP API (payload format 2.0); in a direct invocation, it is the fields themselves. A text or
+    embedding that is null or an empty string counts as missing. `warnings` collects the warnings of the answer.
 
     Raises:
-        InvalidInputError: the event, its body or its query string is not what was expected.
+        InvalidInputError: the event, its body or its query string is invalid.
         InputTooLargeError: the body is longer than MAX_BODY_BYTES.
     """
 
@@ -34,11 +33,11 @@ class Request:
         self._sources = (event, _body(event), _query(event))
 
     def has(self, name: str) -> bool:
-        """Whether the request has a field; null and an empty string are as good as none."""
+        """Whether the request has a field; null and an empty string count as missing."""
         return self._first(name) is not None
 
     def text(self) -> str | None:
-        """The text to embed, if there is one.
+        """The text to embed, or None.
 
         Raises:
             InvalidInputError: it is not a string.
@@ -54,10 +53,10 @@ class Request:
         return text
 
     def embed(self) -> list[float] | None:
-        """The embedding to rank by, if there is one; its width is for the index to judge.
+        """The embedding to rank by, or None; the index checks its width.
 
         Raises:
-            InvalidInputError: it is not a list of finite numbers, nor a string that holds one.
+            InvalidInputError: it is neither a list of finite numbers nor a string with such a list.
         """
         embed = self._first("embed")
         if embed is None:
@@ -71,12 +70,14 @@ class Request:
         return [_finite_number(position, value) for position, value in enumerate(embed)]
 
     def num(self) -> int:
-        """How many incidents to give; below 0 means all. What is not a whole number gives a warning and 3.
+        """The number of incidents to return; below 0 means all.
 
-        The first place that has the field counts, whatever is in it.
+        An invalid value adds a warning and returns 3. Only the first place with the field is read, even if its value
+        is invalid.
         """
         num = next(iter(self._values("num")), DEFAULT_NUM)
-        if isinstance(num, str) and (whole := re.fullmatch("[+-]?[0-9]{1,4000}", num.strip())):  # int() takes 4,300
+        # No more digits, as int() refuses over 4,300.
+        if isinstance(num, str) and (whole := re.fullmatch("[+-]?[0-9]{1,4000}", num.strip())):
             num = int(whole[0])
         if not isinstance(num, int) or isinstance(num, bool):
             self.warnings.append(f'Provided value for "num" invalid, using default of {DEFAULT_NUM}.')
@@ -93,7 +94,7 @@ class Request:
 
 
 def _body(event: dict[str, Any]) -> dict[str, Any]:
-    """The body's fields, none where there is no body."""
+    """The body's fields; empty without a body."""
     body = event.get("body")
     if isinstance(body, str):
         try:
@@ -111,7 +112,7 @@ def _body(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _query(event: dict[str, Any]) -> dict[str, Any]:
-    """The query string's fields, `text` without the double quotes that callers copy from a documented example."""
+    """The query string's fields; `text` loses the double quotes that callers copy from the documented example."""
     query = event.get("queryStringParameters")
     if query is None:
         return {}
@@ -126,7 +127,7 @@ def _query(event: dict[str, Any]) -> dict[str, Any]:
 def _parse_json(what: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also for a number of over 4,300 digits
+    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits is a ValueError too
         raise InvalidInputError(f"expected {what} to be JSON, got text that is not: {error}") from error
 
 
@@ -143,6 +144,6 @@ def _finite_number(position: int, value: Any) -> float:
 
 
 def _kind(value: Any) -> str:
-    """The JSON name of a value's type; the value itself is left out, as it may be a private text."""
+    """The JSON name of a value's type; the value itself may be a private text."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null" if value is None else type(value).__name__)

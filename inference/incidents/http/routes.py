@@ -1,13 +1,13 @@
-"""The routes of the HTTP API, declared once: for the stack, and for the server that runs it locally."""
+"""The routes of the HTTP API, declared once for the stack and for the local server."""
 
 from pathlib import Path
 from typing import Final
 
 SCRIPTS_FOLDER: Final = Path(__file__).resolve().parents[2]
-"""Each *.py directly in it is one Lambda function and one route."""
+"""Each *.py file directly in this folder is one Lambda function and one route."""
 
 METHODS: Final = ("GET", "POST")
-"""What every route answers."""
+"""The methods of every route."""
 
 ALIASES: Final = {
     "/": "page",
@@ -15,10 +15,10 @@ ALIASES: Final = {
     "/text-to-db-similar": "similar",
     "/text-to-embed": "embed",
 }
-"""Further paths, each with the script that answers it."""
+"""Additional paths, each with the script that answers it."""
 
 CORS_HEADERS: Final = ("Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key")
-"""The headers a browser may send from another origin."""
+"""The request headers that a browser may send from another origin."""
 
 
 def script_names(folder: Path = SCRIPTS_FOLDER) -> list[str]:
@@ -30,7 +30,7 @@ def routes(folder: Path = SCRIPTS_FOLDER) -> dict[str, str]:
     """Every path of the API, with the name of the script that answers it.
 
     Raises:
-        ValueError: an alias is of a script that is not there.
+        ValueError: an alias names a missing script.
     """
     scripts = script_names(folder)
     if missing := set(ALIASES.values()) - set(scripts):

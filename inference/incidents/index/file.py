@@ -1,7 +1,7 @@
-"""`incident_cls.pt`, the file of an index: write it atomically, read it without trusting it.
+"""`incident_cls.pt`, the file of an index: written atomically, and read without trusting its content.
 
-It is what `torch.save` makes of a dict: format_version (int), the fields of `IncidentIndex`, and the encoder as a dict
-of the fields of `EncoderInfo`.
+`torch.save` writes it from a dict. The keys are format_version (int) and the fields of `IncidentIndex`, the encoder as
+a dict of the fields of `EncoderInfo`.
 """
 
 import fcntl
@@ -26,10 +26,10 @@ UNFINISHED_SUFFIX: Final = ".unfinished"
 
 
 def save_index(index: IncidentIndex, path: Path) -> None:
-    """Write an index so that `path` holds either what it held before or the whole new file.
+    """Write an index atomically: `path` holds either its previous content or the complete new file.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; `path` is unchanged.
+        OSError: the folder is not writable or the disk is full; `path` is unchanged.
     """
     content = {column.name: getattr(index, column.name) for column in fields(index) if column.init}
     del content["version"]
@@ -45,29 +45,29 @@ def save_index(index: IncidentIndex, path: Path) -> None:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide it from the user that a container runs as
-            Path(temporary).replace(path)  # under the lock, or another save could remove it as a leftover
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would hide it from the container's user
+            Path(temporary).replace(path)  # under the lock, so that no other save removes it as a leftover
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
 def load_index(path: Path) -> IncidentIndex:
-    """Read what `save_index` wrote; nothing in the file is executed.
+    """Read an index file; nothing in the file is executed.
 
     Raises:
-        InvalidIndexError: the file is missing, damaged, foreign, or of another format version.
+        InvalidIndexError: the file is missing, damaged, not an index, or of another format version.
     """
     if not path.is_file():
         raise InvalidIndexError(path, "missing; expected an index of known incidents")
     try:
-        file = path.read_bytes()  # once, as the file may be replaced at any time
+        file = path.read_bytes()  # one read, because the file may be replaced at any time
         with zipfile.ZipFile(io.BytesIO(file)) as archive:
             if archive.testzip() is not None:  # torch.load does not verify the checksums
                 raise zipfile.BadZipFile("a checksum is wrong")
         digest = hashlib.sha256(file).hexdigest()
         content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged content can make the unpickler raise anything
+    except Exception as error:  # the unpickler can raise anything on damaged content
         raise InvalidIndexError(path, "damaged or foreign, expected an index of known incidents") from error
     if not isinstance(content, dict) or "format_version" not in content:
         raise InvalidIndexError(path, f"expected a dict with a format_version, got {type(content).__name__}")
@@ -76,23 +76,23 @@ def load_index(path: Path) -> IncidentIndex:
         raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it again")
     try:
         return IncidentIndex(**content | {"encoder": EncoderInfo(**content["encoder"])}, version=digest[:12])
-    except Exception as error:  # tensors of an unknown kind can make the checks raise anything
+    except Exception as error:  # the checks can raise anything on tensors of an unknown kind
         raise InvalidIndexError(path, f"not a valid index: {error}") from error
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of saves that were killed; each save has its own, so several may be under way."""
+    """Remove the temporary files of killed saves, but not those of other running saves."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED_SUFFIX}"):
-        # A leftover that cannot be removed, such as another user's, does not prevent the save.
+        # Suppressed: a file that cannot be removed, such as another user's, must not prevent the save.
         with suppress(OSError), leftover.open("rb") as file:
-            if leftover.stat().st_size > 0 and _lock(file):  # an empty one may be about to be locked
+            if leftover.stat().st_size > 0 and _lock(file):  # an empty one may not be locked yet
                 leftover.unlink()
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Whether the file could be locked; the system releases the lock of a process that is killed."""
+    """Try to lock the file and say whether it worked; the system releases the lock of a killed process."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process holds it, or the file system has no locks; then nothing is removed
+    except OSError:  # held by another process, or the file system has no locks
         return False
     return True

@@ -15,7 +15,7 @@ from incidents.onednn import matrix_vector
 
 @dataclass(frozen=True)
 class Match:
-    """A known incident; `similarity` is the cosine of its vector and the query's: in [-1, 1], higher is closer."""
+    """A known incident; `similarity` is the cosine of its vector and the query: in [-1, 1], higher is closer."""
 
     incident_id: int
     similarity: float
@@ -24,7 +24,7 @@ class Match:
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """The encoder whose vectors an index holds; `width` in numbers a vector, `token_limit` in tokens."""
+    """The encoder that made an index's vectors; `width` is numbers per vector, `token_limit` is in tokens."""
 
     name: str
     revision: str
@@ -34,9 +34,9 @@ class EncoderInfo:
 
 
 def is_foreign(fingerprint: str | None, expected: str | None) -> bool:
-    """Whether vectors of the encoder with `fingerprint` must not be compared with those of the `expected` encoder.
+    """Whether vectors from the encoder with this fingerprint are incompatible with the expected encoder's.
 
-    None is an encoder that is not known: nothing speaks against it.
+    None means that the encoder is not known; it is never foreign.
     """
     return None not in (fingerprint, expected) and fingerprint != expected
 
@@ -45,10 +45,10 @@ def is_foreign(fingerprint: str | None, expected: str | None) -> bool:
 class IncidentIndex:
     """The known incidents, in memory.
 
-    Shape: ids and report_counts (n_incidents,), int64; vectors (n_incidents, width), float32: for each incident the
-    plain mean of its reports' vectors. `titles` has one string an incident; `source` says where the reports came
-    from; `built_at` is in ISO 8601, UTC. `version` is the start of the SHA-256 of the file that the index was loaded
-    from, in 12 hex digits; empty for one that was made in memory.
+    Shape: ids and report_counts (n_incidents,), int64; vectors (n_incidents, width), float32. An incident's vector is
+    the plain mean of its reports' vectors. `titles` has one string per incident. `source` says where the reports came
+    from. `built_at` is a UTC time in ISO 8601. `version` is the first 12 hex digits of the file's SHA-256, or empty for
+    an index that was not loaded from a file.
 
     Raises:
         ValueError: the parts do not fit together; the message says what was expected and what came.
@@ -72,8 +72,8 @@ class IncidentIndex:
         _check_tensor("vectors", self.vectors, torch.float32, (n_incidents, self.encoder.width))
         texts = [*self.titles, self.source, self.encoder.name, self.encoder.revision, self.encoder.fingerprint]
         _check("titles, source and the encoder's name to be strings", all(isinstance(text, str) for text in texts))
-        _check("ids to be positive and each to be there once", len(set(self.ids.tolist())) == n_incidents)
-        _check("ids to be positive and each to be there once", bool((self.ids > 0).all()))
+        _check("ids to be positive and unique", len(set(self.ids.tolist())) == n_incidents)
+        _check("ids to be positive and unique", bool((self.ids > 0).all()))
         _check("every incident to have a report", bool((self.report_counts > 0).all()))
         inverse_lengths = torch.linalg.vector_norm(self.vectors, dim=1).reciprocal()
         usable = (inverse_lengths > 0) & inverse_lengths.isfinite()
@@ -82,16 +82,16 @@ class IncidentIndex:
         object.__setattr__(self, "_inverse_lengths", inverse_lengths)
 
     def __len__(self) -> int:
-        """How many incidents there are."""
+        """The number of incidents."""
         return len(self.titles)
 
     @property
     def age_seconds(self) -> int:
-        """Whole seconds since the index was built; 0 for one that says it was built later than now."""
+        """Whole seconds since the index was built; 0 if `built_at` is in the future."""
         return max(0, int((datetime.now(UTC) - datetime.fromisoformat(self.built_at)).total_seconds()))
 
     def summary(self) -> dict[str, Any]:
-        """What an answer says of the index that it comes from, as JSON."""
+        """The index as an answer describes it, as JSON."""
         return {
             "incidents": len(self),
             "built_at": self.built_at,
@@ -100,10 +100,12 @@ class IncidentIndex:
         }
 
     def query(self, numbers: list[float]) -> Tensor:
-        """A vector to rank by, of numbers that came from outside. Shape: (width,), float64.
+        """Check an embedding that a caller sent and make it a vector to rank by.
+
+        Shape: (width,), float64.
 
         Raises:
-            InvalidInputError: there are more or fewer than `width`, or they are not finite, or all zero.
+            InvalidInputError: there are more or fewer than `width` numbers, or they are not finite, or all are zero.
         """
         if len(numbers) != self.encoder.width:
             raise InvalidInputError(f"expected an embedding of {self.encoder.width} numbers, got {len(numbers)}")
@@ -113,10 +115,10 @@ class IncidentIndex:
         return vector
 
     def rank(self, vector: Tensor, num: int) -> list[Match]:
-        """The `num` incidents closest to `vector`, best first, of equals the larger id first; all if `num` < 0.
+        """The `num` incidents closest to `vector`, best first; ties have the larger id first; `num` < 0 means all.
 
-        The similarities of incidents can differ by less than what float32 gets right in a sum of `width` products. So
-        one pass over the matrix in float32 finds all that can be among the best, and these are compared in float64.
+        Similarities can differ by less than the rounding error of float32. So one float32 pass over the matrix finds
+        every candidate for the best `num`, and a float64 pass ranks the candidates.
 
         Shape: vector (width,), of any float type, finite and not all zero.
         """
@@ -127,15 +129,15 @@ class IncidentIndex:
             return self._rank(vector, num)
 
     def _rank(self, vector: Tensor, num: int) -> list[Match]:
-        # Divided by the largest number first: even 1e308 does not overflow when it is squared.
+        # Divide by the largest number first, or squaring 1e308 would overflow.
         query = vector.double()
         query = query / query.abs().max()
         query = query / torch.linalg.vector_norm(query)
 
         approximate = matrix_vector(self.vectors, query.float()) * self._inverse_lengths
-        # A float32 sum of n products is off by at most n * eps / 2 of the vectors' lengths, in whatever order it is
-        # added up, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). There
-        # are two sums, the product and the length, on either side.
+        # In any order of summation, the error of a float32 sum of n products is at most n * eps / 2 times the vectors'
+        # lengths, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Each of
+        # the two similarities compared has two such sums, the product and the length.
         margin = (2 * self.encoder.width + 8) * torch.finfo(torch.float32).eps
         rows = (approximate >= approximate.topk(num, sorted=False).values.min() - margin).nonzero().squeeze(1)
         candidates = zip(self._cosines(rows, query).tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
@@ -143,10 +145,10 @@ class IncidentIndex:
         return [Match(incident_id, similarity, self.titles[row]) for similarity, incident_id, row in best]
 
     def _cosines(self, rows: Tensor, query: Tensor) -> Tensor:
-        """Cosines in float64, a slice at a time so that the matrix is never doubled.
+        """Cosines in float64, computed in slices so that no second copy of the matrix is needed.
 
-        Of equal vectors they are equal to the bit, which a product of matrix and vector (`@`) does not promise: it adds
-        up some rows in another order than others.
+        Equal vectors get bit-identical cosines. A matrix-vector product (`@`) does not guarantee that, as it may sum
+        different rows in different orders.
 
         Shape: rows (n_rows,), query (width,) of length 1 -> (n_rows,).
         """

@@ -1,7 +1,7 @@
-"""Read the configuration of a Hugging Face model folder: what there is to compute.
+"""Read the configuration of a Hugging Face model folder.
 
-The layout is that of `transformers` (config.json, model.safetensors) with the files that sentence-transformers adds
-where a model is pooled or cut in its own way (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
+The folder has the layout of `transformers` (config.json, model.safetensors). Files of sentence-transformers may declare
+the pooling and the token limit (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
 """
 
 import json
@@ -13,14 +13,14 @@ from incidents.errors import InvalidModelError
 
 MODEL_TYPES = ("bert", "roberta", "longformer")
 CONFIG_FILENAMES = ("config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
-"""What is read besides the tokenizer and the weights; only the first has to be there, but each changes the vectors."""
+"""Files read besides the tokenizer and the weights. Only the first is required, but each changes the vectors."""
 MIN_TOKENS = 3
-"""The special tokens around a text and one of the text."""
+"""The two special tokens around a text, and one token of the text."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What decides the vectors a model gives, besides its weights and its tokenizer."""
+    """What determines a model's vectors, besides its weights and its tokenizer."""
 
     model_type: str
     n_layers: int
@@ -33,15 +33,15 @@ class ModelConfig:
     layer_norm_eps: float
     padding_token: int
     reach: tuple[int | None, ...]
-    """For each layer, how many tokens to each side a token attends to; None is all of them."""
+    """For each layer, how many tokens on each side a token attends to; None means all."""
     pooling: Literal["cls", "mean"]
     normalized: bool
     token_limit: int
-    """Longest input in tokens, the special ones included."""
+    """Longest input in tokens, including the special ones."""
 
     @property
     def counts_padding(self) -> bool:
-        """Whether positions start after the padding token's id, as in RoBERTa and what descends from it."""
+        """Whether positions start after the padding token's id, as in RoBERTa and its descendants."""
         return self.model_type != "bert"
 
 
@@ -49,7 +49,7 @@ def read_config(folder: Path) -> ModelConfig:
     """Read and check the configuration files of a model folder.
 
     Raises:
-        InvalidModelError: a file is missing or is not what the encoder can compute.
+        InvalidModelError: a file is missing, damaged or not supported by the encoder.
     """
     path = folder / "config.json"
     config = read_json_object(path)
@@ -95,7 +95,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def _reach(path: Path, config: dict[str, Any], n_layers: int, n_positions: int) -> tuple[int, ...]:
-    """Half of each layer's attention_window, which counts both sides; one number stands for all layers."""
+    """Half of each layer's attention_window, which counts both sides; a single number applies to every layer."""
     value = config.get("attention_window")
     windows: list[Any] = value if isinstance(value, list) else [value] * n_layers
     if len(windows) != n_layers or not all(type(w) is int and w > 0 and w % 2 == 0 for w in windows):
@@ -106,7 +106,7 @@ def _reach(path: Path, config: dict[str, Any], n_layers: int, n_positions: int) 
 
 
 def _read_pooling(folder: Path) -> tuple[Literal["cls", "mean"], bool]:
-    """How token vectors become one: (pooling, whether the result is normalised to length 1)."""
+    """The pooling of token vectors, and whether the result is normalized to length 1."""
     modules_path = folder / "modules.json"
     if not modules_path.is_file():
         return "cls", False
@@ -158,7 +158,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """The JSON object that a file holds.
 
     Raises:
-        InvalidModelError: it is missing, or holds something else.
+        InvalidModelError: it is missing, damaged or not a JSON object.
     """
     value = _read_json(path)
     if not isinstance(value, dict):

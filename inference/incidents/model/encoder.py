@@ -1,4 +1,4 @@
-"""From a text to its embedding, on torch alone: `transformers` would cost more at a cold start than all the rest."""
+"""From a text to its embedding, with torch alone: importing `transformers` would more than double a cold start."""
 
 import ctypes
 import hashlib
@@ -24,15 +24,18 @@ from incidents.model.weights import read_weights
 from incidents.names import WEIGHTS_FILENAME
 
 BATCH_TOKENS = 4096
-"""Most tokens computed at once by `encode_batch`: more gains no speed and costs memory in proportion."""
+"""Maximum tokens that `encode_batch` computes at once. More use more memory and are no faster."""
 
 RECENT_TEXTS = 256
-"""Embeddings kept by the hash of their text: clients ask again when they lose patience. One takes some 4 KB."""
+"""Embeddings kept for repeated texts: impatient clients retry. Each takes about 4 KB."""
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """A text's vector (shape (width,), float32) and how many tokens the text has and the vector was made from."""
+    """A text's vector, the number of tokens in the text, and the number of tokens used for the vector.
+
+    Shape: vector (width,), float32.
+    """
 
     vector: Tensor
     tokens: int
@@ -40,7 +43,7 @@ class Embedding:
 
     @property
     def warnings(self) -> list[str]:
-        """What whoever sent the text should know about its embedding."""
+        """Warnings for the caller who sent the text."""
         if self.tokens_used == self.tokens:
             return []
         return [f"The text has {self.tokens} tokens, of which the first {self.tokens_used} were used."]
@@ -49,9 +52,8 @@ class Embedding:
 class Encoder:
     """Embeds texts with a model of the BERT family: model_type bert, roberta or longformer.
 
-    Vectors are the model's own, as `transformers` computes them: CLS, not normalised, unless the folder has the files
-    of sentence-transformers that say otherwise. A Longformer attends locally only, as `LongformerModel` does when it
-    is given no global_attention_mask.
+    Vectors equal those of `transformers`: CLS and not normalized, unless the folder's sentence-transformers files say
+    otherwise. A Longformer attends locally only, as `LongformerModel` does without a global_attention_mask.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -70,19 +72,19 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
-        """Load a Hugging Face model folder: config.json, tokenizer.json and the weights, to compute on a torch device.
+        """Load a Hugging Face model folder (config.json, tokenizer.json, model.safetensors) onto a torch device.
 
         Raises:
-            InvalidModelError: a file is missing, damaged or of a kind that is not known.
+            InvalidModelError: a file is missing, damaged or not supported.
         """
         return cls(folder, device)
 
     def encode(self, text: str) -> Embedding:
-        """Embed one text; one that was embedded not long ago is not computed again.
+        """Embed one text; a recently embedded text is not computed again.
 
         Raises:
-            InvalidInputError: nothing is left of the text once it is prepared.
-            InvalidModelError: the tokenizer gave a token that the model has not got, or the weights are damaged.
+            InvalidInputError: nothing remains of the text after preparation.
+            InvalidModelError: the tokenizer returned a token that the model does not have, or the weights are damaged.
         """
         prepared = prepare(text)
         key = hashlib.sha256(prepared.encode()).digest()
@@ -97,11 +99,11 @@ class Encoder:
         return known
 
     def encode_batch(self, texts: Sequence[str]) -> list[Embedding]:
-        """Embed texts, in their order; fastest when neighbours are of similar length.
+        """Embed texts in order; fastest when neighbors have similar lengths.
 
         Raises:
-            InvalidInputError: nothing is left of one of the texts once it is prepared.
-            InvalidModelError: the tokenizer gave a token that the model has not got, or the weights are damaged.
+            InvalidInputError: nothing remains of one of the texts after preparation.
+            InvalidModelError: the tokenizer returned a token that the model does not have, or the weights are damaged.
         """
         return self._embed([prepare(text) for text in texts])
 
@@ -118,12 +120,12 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits that differ between encoders whose vectors must not be compared.
+        """64 hex digits that identify the vector space; only vectors with equal fingerprints are comparable.
 
-        SHA-256 of the configuration, the preparation of texts, the tokenizer's file, and of the weights the biases and
-        layer norms whole and the first and last row of every matrix: no two trained models agree in all of these, and
-        reading every row would cost a cold start more than its first text does. So a file that was damaged further
-        in keeps its fingerprint; `verify_files` finds that.
+        SHA-256 over the configuration, the preparation of texts, the tokenizer's file and a sample of the weights: all
+        biases and layer norms, and the first and last row of every matrix. Trained models differ somewhere in these,
+        and reading every row would take a cold start longer than its first text. Damage in other rows keeps the
+        fingerprint; `verify_files` detects it.
         """
         digest = hashlib.sha256()
         digest.update(json.dumps([PREPARATION, asdict(self._config)], sort_keys=True).encode())
@@ -134,7 +136,7 @@ class Encoder:
         return digest.hexdigest()
 
     def _remember(self, key: bytes, embedding: Embedding) -> None:
-        """Keep an embedding, and forget the one that was kept longest ago if there are too many."""
+        """Keep an embedding; if there are too many, drop the oldest."""
         self._recent[key] = embedding
         if len(self._recent) > RECENT_TEXTS:
             del self._recent[next(iter(self._recent))]
@@ -142,28 +144,29 @@ class Encoder:
     def _tokenize(self, prepared: str) -> list[int]:
         sequence = list(self._tokenizer.encode(prepared).ids)
         if len(sequence) < MIN_TOKENS:
-            raise InvalidInputError("expected a text, got one of which nothing is left in ASCII without whitespace")
+            problem = "expected text with content; nothing remained after conversion to ASCII and trimming"
+            raise InvalidInputError(problem)
         if (largest := max(sequence)) >= self._config.vocab_size:
             raise InvalidModelError(
-                self._tokenizer_path, f"expected tokens below the model's {self._config.vocab_size}, gave {largest}"
+                self._tokenizer_path, f"expected tokens below the model's {self._config.vocab_size}, got {largest}"
             )
         return sequence
 
     def _truncate(self, sequence: list[int]) -> list[int]:
-        """Cut to the token limit as tokenizers do: the closing special token stays."""
+        """Cut to the token limit as tokenizers do: the final special token stays."""
         return sequence if len(sequence) <= self.token_limit else sequence[: self.token_limit - 1] + sequence[-1:]
 
     def _pool(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Shape: (1 or seq_len, width) -> (width,), for each sequence. CLS is the mean over the one row there is."""
+        """Pool each output; with CLS, the mean is over its single row. Shape: (1 or seq_len, width) -> (width,)."""
         for output in outputs:
             vector = output.mean(dim=0).cpu()
             if not vector.isfinite().all() or not vector.any():
-                raise InvalidModelError(self._weights_path, "damaged, gave a vector that is all zero or not finite")
+                raise InvalidModelError(self._weights_path, "damaged; gave a vector that is all zero or not finite")
             yield F.normalize(vector, dim=0) if self._config.normalized else vector
 
 
 def _batches(sequences: list[list[int]]) -> Iterator[list[list[int]]]:
-    """Group neighbours into batches of at most BATCH_TOKENS tokens, or of one longer sequence."""
+    """Group neighbors into batches of at most BATCH_TOKENS tokens; a longer sequence is a batch of its own."""
     batch: list[list[int]] = []
     for sequence in sequences:
         if batch and sum(map(len, batch)) + len(sequence) > BATCH_TOKENS:
@@ -175,19 +178,19 @@ def _batches(sequences: list[list[int]]) -> Iterator[list[list[int]]]:
 
 
 def _read_tokenizer(path: Path, config: ModelConfig) -> tuple[Tokenizer, bytes]:
-    """The tokenizer, set to neither cut nor pad, and the SHA-256 of its file."""
+    """The tokenizer, with truncation and padding off, and the SHA-256 of its file."""
     if not path.is_file():
         raise InvalidModelError(path, "missing; expected the tokenizer as the tokenizers library saves it")
     try:
         content = path.read_bytes()
         tokenizer = Tokenizer.from_buffer(content)
-        tokenizer.no_truncation()  # some files ship with their training's limits
+        tokenizer.no_truncation()  # some files contain the limits of their training
         tokenizer.no_padding()
         probe = tokenizer.encode("a")
     except Exception as error:  # the library raises plain Exception and ValueError
         raise InvalidModelError(path, "damaged or unreadable, expected a tokenizer") from error
-    # By their number: asking for each takes longer, and more memory, than a short text. One beyond the model's that
-    # leaves a gap below is found when a text has it.
+    # Only the number of tokens is checked: listing them takes longer, and more memory, than a short text. With gaps, a
+    # token may still be too large for the model; encoding a text that has it reports that.
     if (n_tokens := tokenizer.get_vocab_size(with_added_tokens=True)) > config.vocab_size:
         raise InvalidModelError(path, f"expected at most the model's {config.vocab_size} tokens, got {n_tokens}")
     if [i for i, special in enumerate(probe.special_tokens_mask) if special] != [0, len(probe) - 1]:

@@ -1,4 +1,4 @@
-"""The manifest of a model folder, which `scripts/fetch_model.py` leaves: which model it is, and what its files are."""
+"""The manifest of a model folder: its model's name and revision, and its files. `scripts/fetch_model.py` writes it."""
 
 import hashlib
 from pathlib import Path
@@ -11,19 +11,19 @@ MANIFEST_FILENAME: Final = "manifest.json"
 
 
 def read_provenance(folder: Path) -> tuple[str, str]:
-    """Name and revision of a model; without a manifest the folder's name and ""."""
+    """A model's name and revision; without a manifest, the folder's name and ""."""
     manifest = _read_if_any(folder)
     return str(manifest.get("name", folder.name)), str(manifest.get("revision", ""))
 
 
 def read_fingerprint(folder: Path) -> str | None:
-    """The fingerprint of the folder's encoder, without loading it; None if no manifest says it."""
+    """The fingerprint of the folder's encoder, according to its manifest, or None."""
     fingerprint = _read_if_any(folder).get("fingerprint")
     return fingerprint if isinstance(fingerprint, str) else None
 
 
 def read_files(folder: Path) -> dict[str, str]:
-    """The files of a model folder, each with its SHA-256 in hex.
+    """The files of a model folder according to its manifest, each with its SHA-256 in hex.
 
     Raises:
         InvalidModelError: there is no manifest, or it lists no files.
@@ -35,7 +35,7 @@ def read_files(folder: Path) -> dict[str, str]:
 
 
 def verify_files(folder: Path) -> None:
-    """Compare the files of a model folder with its manifest; without a manifest there is nothing to do.
+    """Compare the files of a model folder with its manifest; without a manifest, do nothing.
 
     Raises:
         InvalidModelError: a file is missing or has another sha256.
@@ -50,17 +50,17 @@ def verify_files(folder: Path) -> None:
 
 
 def verify_fingerprint(folder: Path, fingerprint: str) -> None:
-    """Compare the fingerprint of a loaded encoder with its folder's manifest, if that says one.
+    """Compare a loaded encoder's fingerprint with the one in its folder's manifest, if there is one.
 
-    It finds what `verify_files` cannot: a file that is there beyond the manifest's, and changes the vectors.
+    Detects an extra file, not in the manifest, that changes the vectors.
 
     Raises:
-        InvalidModelError: it is another.
+        InvalidModelError: the fingerprints differ.
     """
-    if (said := read_fingerprint(folder)) not in (None, fingerprint):
+    if (listed := read_fingerprint(folder)) not in (None, fingerprint):
         raise InvalidModelError(
             folder / MANIFEST_FILENAME,
-            f"expected the fingerprint {fingerprint} of what is in the folder, got {said}; fetch the model again",
+            f"expected the fingerprint {fingerprint} of the folder's model, got {listed}; fetch the model again",
         )
 
 

@@ -1,4 +1,4 @@
-"""The one preparation of a text before it is embedded, for queries and for stored reports alike."""
+"""How every text is prepared before it is embedded, queries and stored reports alike."""
 
 import hashlib
 from typing import Final
@@ -6,22 +6,23 @@ from typing import Final
 from unidecode import unidecode
 
 PREPARATION: Final = "unidecode, strip"
-"""Names what `prepare` does. It is part of an encoder's fingerprint: change it when `prepare` changes."""
+"""What `prepare` does, as part of an encoder's fingerprint. Change it whenever `prepare` changes."""
 
 
 def prepare(text: str) -> str:
-    """Transliterate `text` to ASCII and strip the whitespace around it."""
+    """Transliterate a text to ASCII and strip surrounding whitespace."""
     return _to_ascii(text).strip()
 
 
 def text_hash(text: str) -> str:
-    """The SHA-1, as 40 hex digits, by which the AI Incident Database knows the text that a vector was made from.
+    """The hash that the AI Incident Database stores beside a vector to detect later edits of the text.
 
-    It is taken of the transliterated text with the whitespace around it, as the database's own tools do.
+    It is the SHA-1 of the transliterated text, in 40 hex digits. Surrounding whitespace counts, as in the database's
+    own tools.
     """
     return hashlib.sha1(_to_ascii(text).encode(), usedforsecurity=False).hexdigest()
 
 
 def _to_ascii(text: str) -> str:
-    """Transliterate; lone surrogates, which JSON can carry but UTF-8 cannot, are dropped."""
+    """Transliterate; drop lone surrogates, which JSON allows and UTF-8 does not."""
     return unidecode(text.encode("utf-8", "ignore").decode("utf-8"))

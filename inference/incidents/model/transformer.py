@@ -1,4 +1,4 @@
-"""The stack of layers that BERT, RoBERTa and Longformer share, computed only where its result is needed."""
+"""The transformer layers that BERT, RoBERTa and Longformer share, computed only for the rows that are needed."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from incidents.model.config import ModelConfig
 from incidents.onednn import linear, linear_gelu, linear_plus, round_up
 
 ATTENTION_BLOCK_TOKENS = 64
-"""Queries that share one slice of keys in windowed attention: more compute more of the slice in vain, fewer make small
-products. Measured at 4,096 tokens on two threads, 32 and 128 are 2 to 3 % slower."""
+"""Queries that share one slice of keys in windowed attention. A larger block computes more masked scores; a smaller one
+makes products too small to be fast. Measured at 4,096 tokens on two threads, 32 and 128 are 2 to 3 % slower."""
 
 FEED_FORWARD_BLOCK_ROWS = 512
-"""Rows that go through a feed-forward network at a time: what is between its products is four times as wide, and need
-not be there for all. Measured at 1,000 to 4,096 tokens, it is as fast as all rows at once; 128 are 5 % slower."""
+"""Rows that go through a feed-forward network at a time. Its intermediate rows are four times as wide, so blocks save
+memory. Measured at 1,000 to 4,096 tokens, 512 is as fast as all rows at once; 128 is 5 % slower."""
 
 
 class _Linear(NamedTuple):
@@ -43,14 +43,14 @@ class _Layer(NamedTuple):
 class Transformer:
     """A post-layer-norm transformer encoder (Vaswani et al. 2017) in float32, without dropout.
 
-    The sequences of a call are laid one after the other in one matrix, without padding but for some rows at its end:
-    every position-wise step is one matrix product, and only attention looks at a sequence at a time.
+    The sequences of a call are concatenated into one matrix, padded only at its end. So every position-wise step is one
+    matrix product, and only attention handles one sequence at a time.
 
-    Of each sequence only the rows are computed that can still reach a pooled position. With CLS pooling the last
-    layer gives row 0 alone, the layer below the rows within the last layer's reach of it, and so on down: a cone.
-    With mean pooling, or layers of unlimited reach, the same rule keeps every row.
+    Only the rows that can still affect a pooled position are computed. With CLS pooling, the last layer computes row 0,
+    the layer below it the rows within the last layer's reach of row 0, and so on: a cone. With mean pooling or
+    unlimited reach, the same rule keeps every row.
 
-    It computes where the weights are, on the CPU or on a GPU.
+    The computation runs on the device of the weights.
     """
 
     def __init__(self, config: ModelConfig, weights: dict[str, Tensor]) -> None:
@@ -67,11 +67,11 @@ class Transformer:
         rows = [1 if config.pooling == "cls" else everything]
         for reach in reversed(config.reach):
             rows.append(everything if reach is None else min(rows[-1] + reach, everything))
-        self._rows_needed = rows[::-1]  # of the embeddings, then of each layer's output
+        self._rows_needed = rows[::-1]  # for the embeddings, then for each layer's output
 
     @torch.inference_mode()
     def __call__(self, sequences: list[list[int]]) -> tuple[Tensor, ...]:
-        """Compute the pooled positions' vectors of token sequences.
+        """Compute the vectors of the positions that are pooled.
 
         Shape: for each sequence (1, width) with CLS pooling, (seq_len, width) with mean pooling.
         """
@@ -85,7 +85,7 @@ class Transformer:
         return _sequences(hidden, lengths)
 
     def _embed(self, sequences: list[list[int]]) -> Tensor:
-        """Shape: (n_tokens, rounded up; width)."""
+        """Embed tokens and positions. Shape: (n_tokens, rounded up; width)."""
         tokens = torch.tensor([token for sequence in sequences for token in sequence])
         positions = torch.cat([self._position_ids(part) for part in torch.split(tokens, [*map(len, sequences)])])
         tokens, positions = tokens.to(self._device), positions.to(self._device)
@@ -93,7 +93,7 @@ class Transformer:
         return _rounded_up(self._normalize(hidden, self._embedding_norm))
 
     def _position_ids(self, tokens: Tensor) -> Tensor:
-        """Shape: (seq_len,) -> (seq_len,). RoBERTa counts from padding_token + 1 and does not count padding tokens."""
+        """Positions in a sequence; RoBERTa starts at padding_token + 1 and skips padding tokens. Shape: (seq_len,)."""
         if not self._config.counts_padding:
             return torch.arange(len(tokens))
         is_token = (tokens != self._config.padding_token).long()
@@ -102,7 +102,10 @@ class Transformer:
     def _attention(
         self, layer: _Layer, reach: int | None, hidden: Tensor, lengths: list[int], kept: list[int]
     ) -> Tensor:
-        """Shape: (sum of lengths, rounded up; width) -> (sum of kept, rounded up; width)."""
+        """Attention sublayer with its residual and norm.
+
+        Shape: (sum of lengths, rounded up; width) -> (sum of kept, rounded up; width).
+        """
         rows = _leading(hidden, lengths, kept)
         queries = linear(rows, *layer.query)
         keys = _sequences(linear(hidden, *layer.key), lengths)
@@ -112,14 +115,14 @@ class Transformer:
         return self._normalize(linear_plus(queries, *layer.attention_output, rows), layer.attention_norm)
 
     def _feed_forward(self, layer: _Layer, rows: Tensor) -> Tensor:
-        """The same memory. Shape: (n_rows, width) -> (n_rows, width)."""
+        """Feed-forward sublayer with its residual and norm, overwriting `rows`. Shape: (n_rows, width)."""
         for block in torch.split(rows, FEED_FORWARD_BLOCK_ROWS):
             expanded = linear_gelu(block, *layer.intermediate)
             block.copy_(self._normalize(linear_plus(expanded, *layer.output, block), layer.output_norm))
         return rows
 
     def _attend(self, reach: int | None, queries: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Attention of a sequence's leading rows, a block of them at a time, into the memory of their queries.
+        """Compute attention for a sequence's leading rows, block by block, overwriting their queries.
 
         Shape: queries (n_queries, width), keys and values (n_keys, width).
         """
@@ -140,11 +143,11 @@ class Transformer:
                 alpha=queries.shape[2] ** -0.5,
             )
             torch.softmax(scores, dim=2, out=scores)
-            # By a copy, as the rows of a head lie apart there, which slows the product more than a copy costs.
+            # Not `out=`: a head's rows are not contiguous in `queries`, which slows the product more than a copy costs.
             queries[:, start:stop] = torch.bmm(scores, values[:, first:last])
 
     def _heads(self, rows: Tensor) -> Tensor:
-        """A view of the same memory. Shape: (n_rows, width) -> (n_heads, n_rows, width / n_heads)."""
+        """Split rows into heads, as a view. Shape: (n_rows, width) -> (n_heads, n_rows, width / n_heads)."""
         return rows.view(len(rows), self._config.n_heads, -1).transpose(0, 1)
 
     def _normalize(self, hidden: Tensor, norm: _LayerNorm) -> Tensor:
@@ -171,7 +174,7 @@ def _layer(weights: dict[str, Tensor], prefix: str) -> _Layer:
 
 
 def _band(reach: int, device: torch.device) -> Tensor:
-    """The additive attention mask of one block: column c is the key at the block's first query - reach + c.
+    """The additive attention mask of one block; column c is the key at (first query of the block) - reach + c.
 
     Shape: (ATTENTION_BLOCK_TOKENS, ATTENTION_BLOCK_TOKENS + 2 * reach); 0 where query and key are within `reach`
     of each other, -inf elsewhere.
@@ -183,7 +186,7 @@ def _band(reach: int, device: torch.device) -> Tensor:
 
 
 def _leading(hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
-    """The first `kept` rows of every sequence, rounded up as `hidden` is."""
+    """The first `kept` rows of each sequence, padded as `hidden` is."""
     if kept == lengths:
         return hidden
     parts = zip(_sequences(hidden, lengths), kept, strict=True)
@@ -191,10 +194,10 @@ def _leading(hidden: Tensor, lengths: list[int], kept: list[int]) -> Tensor:
 
 
 def _sequences(rows: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
-    """The rows of each sequence, without those that round them up."""
+    """The rows of each sequence, without padding rows."""
     return torch.split(rows[: sum(lengths)], lengths)
 
 
 def _rounded_up(rows: Tensor) -> Tensor:
-    """Add rows of zeros, up to a number of which there are few."""
+    """Pad with zero rows to the next size that `round_up` allows."""
     return F.pad(rows, (0, 0, 0, round_up(len(rows)) - len(rows)))

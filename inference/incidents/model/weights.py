@@ -14,10 +14,10 @@ WEIGHT_TYPES: Final = ("F32", "F64", "F16", "BF16")
 
 
 def read_weights(path: Path, config: ModelConfig) -> dict[str, Tensor]:
-    """Map the weights of a model folder into memory; float32 ones are not read before they are used.
+    """Map the weights of a model folder into memory; float32 weights are read only when used.
 
-    Tensor names are those of `transformers` without the prefix that some checkpoints put before them ("bert.").
-    Tensors the encoder has no use for, such as a pooler, are left in the file.
+    Names are those of `transformers`; a checkpoint's prefix such as "bert." is dropped. Tensors that the encoder does
+    not need, such as a pooler, are skipped.
 
     Raises:
         InvalidModelError: the file is missing or damaged, or a tensor is missing or of another shape or type.

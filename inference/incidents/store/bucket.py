@@ -1,9 +1,9 @@
-"""Bring what was published in S3 to the cache: the index, whenever there is another, and the model, once.
+"""Fetch what is published in S3 to the cache: each newer index, and the model once.
 
-Several containers share the cache. Whoever downloads holds a lock on it, which the file system takes back from a
-process that is killed; the others find the file there when they get the lock. Each download has a folder of its own,
-and a file is put in place by renaming it once it is whole and verified. So the lock only spares downloads: where it
-cannot be had in time, as its holder was frozen, nothing breaks without it.
+Several containers share the cache. A container that downloads holds a lock; the others wait for it and then find the
+file on the cache. The file system releases the lock of a killed process. Each download has its own folder on the
+cache, and a verified file is moved into place atomically. The lock only avoids duplicate downloads. If it cannot be
+acquired in time, for example because its holder is frozen, the download proceeds safely without it.
 """
 
 import os
@@ -26,115 +26,127 @@ from incidents.names import INDEX_FILENAME, WEIGHTS_FILENAME
 
 CONNECT_TIMEOUT_SECONDS: Final = 1
 READ_TIMEOUT_SECONDS: Final = 5
-"""For one read from S3, of which a download has many."""
+"""Per socket read; a download makes many."""
 LOCK_TIMEOUT_SECONDS: Final = 20
-"""Longer than an index takes to download."""
+"""Longer than the download of an index takes."""
 
 SHA256_KEY: Final = "sha256"
 FINGERPRINT_KEY: Final = "fingerprint"
-"""The object's metadata: of the index's file, in hex, and of the encoder; `scripts/publish_index.py` writes them."""
+"""Metadata of the published index: the SHA-256 of its file in hex, and its encoder's fingerprint.
+
+`scripts/publish_index.py` writes both."""
 
 TEMPORARY: Final = ".download-"
+"""How the names of temporary folders on the cache begin."""
+
+OTHER_ENCODER: Final = "the published index is of another encoder; publish one built with the service's encoder"
 
 
 @dataclass(frozen=True)
 class FetchedIndex:
-    """What is published now; `index` is None where that is the version that was known already."""
+    """The published index and its ETag; `index` is None if it is the version already in service."""
 
     etag: str
     index: IncidentIndex | None
 
 
 class Bucket:
-    """The S3 bucket that indexes and models are published in."""
+    """The S3 bucket with the published index and models."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def fetch_index(self, target: Path, etag: str | None, version: str, fingerprint: str | None) -> FetchedIndex | None:
-        """Bring `target` up to the published index; None if that still has this ETag, or if nothing is published.
+        """Fetch the published index to `target`, unless it is there already, and load it.
 
-        `version` is that of the index in service, which is not loaded again, and `fingerprint` that of the encoder
-        which the index has to be of, None if any will do.
+        Args:
+            target: the index file on the cache.
+            etag: the ETag of the last accepted index.
+            version: the version of the index in service, which is not loaded again; may be empty.
+            fingerprint: the encoder that must have built the index; None accepts any.
+
+        Returns:
+            None if the published index still has this ETag, or nothing is published.
 
         Raises:
-            InvalidIndexError: what is published is not a usable index of that encoder; `target` is as it was.
-            botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: S3 could not be asked.
-            OSError: the cache cannot be written.
+            InvalidIndexError: the published index is unusable or of another encoder; `target` is unchanged.
+            botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the request to S3 failed.
+            OSError: the cache is not writable.
         """
         head = self._head(INDEX_FILENAME, etag)
         if head is None:
             return None
         sha256 = head["Metadata"].get(SHA256_KEY, "")
         if not sha256:
-            raise InvalidIndexError(target, f"the published one has no {SHA256_KEY} in its metadata; publish it anew")
+            problem = f"the published index has no {SHA256_KEY} in its metadata; publish it again"
+            raise InvalidIndexError(target, problem)
         if is_foreign(head["Metadata"].get(FINGERPRINT_KEY), fingerprint):
-            raise InvalidIndexError(target, "the published one is of another encoder; publish one of this")
+            raise InvalidIndexError(target, OTHER_ENCODER)
         if version and sha256.startswith(version):
             return FetchedIndex(head["ETag"], None)
-        if _holds(target, sha256):
-            return FetchedIndex(head["ETag"], _load(target, fingerprint))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(target):
-            if not _holds(target, sha256):
-                with _temporary_folder(target) as folder:
-                    file = folder / target.name
-                    self._download(
-                        INDEX_FILENAME, file, **{name: head[name] for name in ("VersionId",) if name in head}
-                    )
-                    if file_sha256(file) != sha256:
-                        problem = "the published one is not what its checksum says; publish it anew"
-                        raise InvalidIndexError(target, problem)
-                    index = _load(file, fingerprint)
-                    file.replace(target)
-                return FetchedIndex(head["ETag"], index)
+        if not _holds(target, sha256):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target):
+                if not _holds(target, sha256):  # otherwise another container has downloaded it
+                    return FetchedIndex(head["ETag"], self._fetch_index(head, target, fingerprint))
         return FetchedIndex(head["ETag"], _load(target, fingerprint))
 
     def fetch_model(self, prefix: str, target: Path) -> None:
-        """Bring a published model folder to `target`, if its weights are not there yet.
+        """Fetch a published model folder to `target`, unless its weights are there already.
 
         Raises:
-            InvalidModelError: it could not be fetched, or what is published is not what its manifest says.
+            InvalidModelError: the download failed, or the published files do not match their manifest.
         """
         weights = target / WEIGHTS_FILENAME
         try:
             target.mkdir(parents=True, exist_ok=True)
-            with _only_one(weights), _temporary_folder(weights) as folder:
+            with _locked(weights), _temporary_folder(weights) as folder:
                 if not weights.is_file():
                     self._fetch_model(prefix, target, folder)
         except InvalidModelError:
             raise
-        except Exception as error:  # whatever S3's client or the file system raise
-            raise InvalidModelError(weights, f"missing, and could not be fetched: {explain(error)}") from error
+        except Exception as error:  # from the S3 client or the file system
+            raise InvalidModelError(weights, f"missing, and the download failed: {explain(error)}") from error
+
+    def _fetch_index(self, head: Any, target: Path, fingerprint: str | None) -> IncidentIndex:
+        """Download the index, and put it in place once it is verified."""
+        with _temporary_folder(target) as folder:
+            file = folder / target.name
+            self._download(INDEX_FILENAME, file, **{name: head[name] for name in ("VersionId",) if name in head})
+            if file_sha256(file) != head["Metadata"][SHA256_KEY]:
+                raise InvalidIndexError(target, "the published index does not match its checksum; publish it again")
+            index = _load(file, fingerprint)
+            file.replace(target)
+        return index
 
     def _fetch_model(self, prefix: str, target: Path, folder: Path) -> None:
         manifest = target / MANIFEST_FILENAME
         self._download(f"{prefix}/{MANIFEST_FILENAME}", folder / MANIFEST_FILENAME)
         files = read_files(folder)
         if WEIGHTS_FILENAME not in files:
-            raise InvalidModelError(manifest, f"expected {WEIGHTS_FILENAME} among the files it lists")
+            raise InvalidModelError(manifest, f"expected {WEIGHTS_FILENAME} among the listed files")
         for name, sha256 in files.items():
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise InvalidModelError(manifest, "expected files inside the folder, got another path")
+                raise InvalidModelError(manifest, "expected files inside the folder, got a path outside")
             self._download(f"{prefix}/{name}", folder / name)
             if file_sha256(folder / name) != sha256:
-                raise InvalidModelError(target / name, "the published one is not what the manifest says")
-        # The weights last: whoever finds them takes the folder to be complete.
+                raise InvalidModelError(target / name, "the published file does not match its checksum in the manifest")
+        # The weights last, because a folder with weights counts as complete.
         for name in sorted([*files, MANIFEST_FILENAME], key=lambda name: name == WEIGHTS_FILENAME):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).replace(target / name)
 
     @cached_property
     def _s3(self) -> Any:
-        """A client that gives up soon: the next look is never far."""
-        import boto3  # noqa: PLC0415 (takes longer to import than most requests, and many need no S3)
+        """An S3 client that fails early, because the next check retries anyway."""
+        import boto3  # noqa: PLC0415 (its import takes longer than most requests, and many need no S3)
         from botocore.config import Config  # noqa: PLC0415
 
         timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": READ_TIMEOUT_SECONDS}
         return boto3.client("s3", config=Config(**timeouts, retries={"total_max_attempts": 1}))
 
     def _head(self, key: str, etag: str | None) -> Any:
-        """What S3 says of an object, or None if there is none or it still is that of `etag`."""
+        """An object's headers from S3; None if it does not exist or still has this ETag."""
         from botocore.exceptions import ClientError  # noqa: PLC0415
 
         try:
@@ -154,10 +166,10 @@ class Bucket:
 
 
 def explain(error: Exception) -> str:
-    """What can be said of an error to a caller: no path, no bucket."""
+    """Describe an error to a caller without naming a path or bucket."""
     if isinstance(error, InvalidIndexError | InvalidModelError):
         return str(error)
-    if response := getattr(error, "response", None):  # a ClientError of S3's
+    if response := getattr(error, "response", None):  # a ClientError
         return f"S3 answered {response['ResponseMetadata']['HTTPStatusCode']} {response['Error'].get('Code', '')}"
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
@@ -165,7 +177,7 @@ def explain(error: Exception) -> str:
 def _load(file: Path, fingerprint: str | None) -> IncidentIndex:
     index = load_index(file)
     if is_foreign(index.encoder.fingerprint, fingerprint):
-        raise InvalidIndexError(file, "the published one is of another encoder; publish one of this")
+        raise InvalidIndexError(file, OTHER_ENCODER)
     return index
 
 
@@ -174,8 +186,8 @@ def _holds(file: Path, sha256: str) -> bool:
 
 
 @contextmanager
-def _only_one(target: Path) -> Iterator[None]:
-    """Hold the lock on a file of the cache among all containers; without it, if it cannot be had in time."""
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the lock on a file of the cache; if it cannot be acquired in time, run without it."""
     lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_TIMEOUT_SECONDS, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -183,7 +195,7 @@ def _only_one(target: Path) -> Iterator[None]:
         yield
         return
     try:
-        for left_behind in target.parent.glob(f"{TEMPORARY}{target.name}-*"):  # by holders that were killed
+        for left_behind in target.parent.glob(f"{TEMPORARY}{target.name}-*"):  # by killed holders
             shutil.rmtree(left_behind, ignore_errors=True)
         yield
     finally:
@@ -192,7 +204,7 @@ def _only_one(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _temporary_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target`, on the same file system."""
+    """A temporary folder beside `target`: renaming into place works only within one file system."""
     prefix = f"{TEMPORARY}{target.name}-"
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

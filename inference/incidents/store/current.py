@@ -1,4 +1,4 @@
-"""What this process has loaded: the encoder, and the index in service."""
+"""What this process has loaded: the encoder and the index in service."""
 
 import tempfile
 from functools import cache
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from incidents.model.encoder import Encoder
 
 IMAGE_FOLDER: Final = Path(__file__).resolve().parents[2]
-"""Where the Lambda scripts are: /function in the image, inference/ in a checkout. `make image` puts a model there."""
+"""The folder of the Lambda scripts: /function in the image, inference/ in a checkout. `make image` adds a model."""
 
 
 class Store:
-    """Model and index, each loaded when a request first needs it, the index replaced when a newer one is published."""
+    """The model and the index, each loaded on first use; the index is replaced when a newer one is published."""
 
     def __init__(self, settings: Settings) -> None:
         self._model_folders = _model_folders(settings)
         self._index_files = _index_files(settings)
         self._published_model = f"models/{settings.hf_model_uri}"
-        # A path that is set is used as it is, and never replaced by what is published.
+        # Explicit paths override the published index and model.
         fixed = settings.model_path is not None or settings.index_path is not None
         self._bucket = None if fixed or settings.index_bucket is None else Bucket(settings.index_bucket)
         self._keeper = IndexKeeper(self._index_files, self._bucket, settings.index_refresh_seconds)
@@ -38,10 +38,10 @@ class Store:
         torch.set_num_threads(settings.encoder_threads)
 
     def encoder(self) -> "Encoder":
-        """The encoder; if loading it fails, the next request tries again.
+        """The encoder, loaded on first use; after a failure, the next call tries again.
 
         Raises:
-            InvalidModelError: there is no usable model folder.
+            InvalidModelError: no model folder is usable.
         """
         if self._encoder is None:
             from incidents.model.encoder import Encoder  # noqa: PLC0415 (a request with an embedding never needs it)
@@ -52,10 +52,10 @@ class Store:
         return self._encoder
 
     def index(self, built_with: "Encoder | None" = None) -> IncidentIndex:
-        """The index in service; with `built_with`, only if that encoder built it.
+        """The index in service; with `built_with`, it must be built by that encoder.
 
         Raises:
-            InvalidIndexError: there is no usable index, or another encoder built it.
+            InvalidIndexError: no index is usable, or another encoder built it.
         """
         found = self._keeper.index(self._fingerprint())
         note("index_version", found.version)
@@ -70,12 +70,15 @@ class Store:
         return found
 
     def start_refresh(self) -> None:
-        """Look for a newer index if one is due, in the background, while the caller does other work before `index`."""
+        """Start a check for a newer index in the background, if one is due.
+
+        Call it before slow work, so that `index` has less to wait for.
+        """
         self._keeper.start_refresh(self._fingerprint())
 
     @property
     def refresh_problem(self) -> str | None:
-        """Why the last look for a newer index failed; None if it did not."""
+        """Why the last check for a newer index failed, or None."""
         return self._keeper.problem
 
     def _fingerprint(self) -> str | None:
@@ -86,10 +89,10 @@ class Store:
         return None if folder is None else read_fingerprint(folder)
 
     def _find_model(self) -> Path:
-        """The first folder with weights; if there is none, the last one, after the published model was fetched to it.
+        """The first folder with weights; without one, fetch the published model to the last folder.
 
         Raises:
-            InvalidModelError: there is none, and none can be fetched.
+            InvalidModelError: no folder has weights, and no model could be fetched.
         """
         for folder in self._model_folders:
             if (folder / WEIGHTS_FILENAME).is_file():
@@ -104,14 +107,14 @@ class Store:
 
 @cache
 def current() -> Store:
-    """What this process has loaded. `current.cache_clear()` makes the next call start over."""
+    """The store of this process; after `current.cache_clear()`, the next call makes a new one."""
     return Store(settings())
 
 
 def _model_folders(settings: Settings) -> list[Path]:
-    """Where a model may be, best first: the image's, then the cached one, under its name on the hub.
+    """Possible model folders, best first: the image's, then the one on the model cache.
 
-    Another name is another folder, so functions that still run the old model keep it.
+    A cached folder has the model's name on the hub. So functions that still use another model keep its folder.
     """
     if settings.model_path is not None:
         return [settings.model_path]
@@ -121,7 +124,7 @@ def _model_folders(settings: Settings) -> list[Path]:
 
 
 def _index_files(settings: Settings) -> list[Path]:
-    """Where an index may be, best first: one that was published and cached is newer than the image's."""
+    """Possible index files, best first: a published one on the model cache is newer than the image's."""
     if settings.index_path is not None:
         return [settings.index_path]
     if settings.model_path is not None:
@@ -132,7 +135,7 @@ def _index_files(settings: Settings) -> list[Path]:
 
 
 def _cache_folder(settings: Settings) -> Path | None:
-    folder = settings.cache_folder
-    if folder is None and settings.index_bucket:  # an image is read-only, but for /tmp
+    folder = settings.transformers_cache
+    if folder is None and settings.index_bucket:  # a Lambda can write to /tmp only
         folder = Path(tempfile.gettempdir()) / SERVICE
     return None if folder is None else folder / MODEL_DIR

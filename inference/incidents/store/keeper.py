@@ -14,18 +14,18 @@ from incidents.names import SERVICE
 from incidents.store.bucket import Bucket, explain
 
 PATIENCE_SECONDS: Final = 2.0
-"""Longest that requests wait for a newer index; a slower download continues while the old index answers."""
+"""Maximum time that requests wait for a newer index; a slower download continues while the old index answers."""
 
-# A child of the logger that `http.log` sets up, so that its lines have the same form.
+# A child of the logger of `http.log`, so that its lines have the same form.
 logger = logging.getLogger(f"{SERVICE}.index")
 
 
 class IndexKeeper:
-    """The index in service, of the encoder that answers.
+    """The index in service.
 
-    The first one comes from `files`, best first. Afterwards the keeper checks `bucket` for a newer index at most every
-    `refresh_seconds`, saves it as the first of `files` and swaps it in atomically; `bucket=None` disables this. A check
-    that fails leaves the last good index in service; `problem` says why it failed, until a check succeeds.
+    The first index comes from `files`, best first. The keeper checks `bucket` for a newer index at most every
+    `refresh_seconds`, saves it as the first of `files` and swaps it in atomically; `bucket=None` disables this. After a
+    failed check, the last good index stays in service, and `problem` says why until a check succeeds.
     """
 
     def __init__(self, files: list[Path], bucket: Bucket | None, refresh_seconds: float) -> None:
@@ -34,8 +34,7 @@ class IndexKeeper:
         self._bucket = bucket
         self._refresh_seconds = refresh_seconds
         self._lock = Lock()
-        # Under the lock: the index in service, the ETag known not to be newer, the encoder's fingerprint, and the state
-        # of the last check.
+        # The lock guards the index in service, its ETag, the encoder's fingerprint, and the state of the last check.
         self._current: IncidentIndex | None = None
         self._etag: str | None = None
         self._fingerprint: str | None = None
@@ -47,7 +46,7 @@ class IndexKeeper:
         """The index in service, preferring one built by the encoder with this fingerprint.
 
         Raises:
-            InvalidIndexError: there is no usable index.
+            InvalidIndexError: no index is usable.
         """
         self.start_refresh(fingerprint)
         self._wait()
@@ -55,28 +54,28 @@ class IndexKeeper:
         if current is None or self._is_foreign(current):
             found = self._find()
             with self._lock:
-                if self._current is current:  # else a newer one is in service by now
+                if self._current is current:  # otherwise a newer one is in service by now
                     self._current = found
                 return self._current or found
         return current
 
     def start_refresh(self, fingerprint: str | None) -> None:
-        """Start a check for a newer index if one is due; `index` waits for it, but not long."""
+        """Start a check for a newer index, if one is due; `index` waits for it at most PATIENCE_SECONDS."""
         with self._lock:
-            looking = self._refresh is not None and self._refresh.is_alive()
-            if fingerprint not in (None, self._fingerprint):  # what was refused for another encoder may suit this one
+            checking = self._refresh is not None and self._refresh.is_alive()
+            if fingerprint not in (None, self._fingerprint):  # a refused index may suit this encoder
                 self._fingerprint, self._etag = fingerprint, None
-                self._started_at = self._started_at if looking else None
-            if self._bucket is None or looking:
+                self._started_at = self._started_at if checking else None
+            if self._bucket is None or checking:
                 return
             now = monotonic()
             if self._started_at is None or now - self._started_at >= self._refresh_seconds:
-                refresh = Thread(target=self._look, args=(self._bucket,), daemon=True)
+                refresh = Thread(target=self._check, args=(self._bucket,), daemon=True)
                 refresh.start()
                 self._refresh, self._started_at = refresh, now
 
     def _wait(self) -> None:
-        with self._lock:  # the local server asks in many threads
+        with self._lock:  # the local server calls this from many threads
             refresh, started_at = self._refresh, self._started_at
         if refresh is not None and started_at is not None:
             refresh.join(max(0.0, started_at + PATIENCE_SECONDS - monotonic()))
@@ -85,14 +84,14 @@ class IndexKeeper:
         if failures:
             note("refresh_failures", failures)
 
-    def _look(self, bucket: Bucket) -> None:
+    def _check(self, bucket: Bucket) -> None:
         with self._lock:
             etag, fingerprint = self._etag, self._fingerprint
             current = self._current
             version = "" if current is None or self._is_foreign(current) else current.version
         try:
             fetched = bucket.fetch_index(self._files[0], etag, version, fingerprint)
-        except Exception as error:  # whatever failed, requests are still answered from the last good index
+        except Exception as error:  # the last good index still answers
             self.problem = explain(error)
             with self._lock:
                 self._failures += 1
@@ -101,10 +100,11 @@ class IndexKeeper:
         self.problem = None
         if fetched is None:
             return
-        with self._lock:  # by now the encoder may be known
+        with self._lock:  # the encoder may have become known
             newest = fetched.index or self._current
-            if newest is not None and not self._is_foreign(newest):
-                self._etag, self._current = fetched.etag, newest
+            if newest is None or self._is_foreign(newest):
+                return
+            self._etag, self._current = fetched.etag, newest
         if fetched.index is not None:
             logger.info("index %s is in service", fetched.index.version)
 
@@ -112,7 +112,7 @@ class IndexKeeper:
         return is_foreign(index.encoder.fingerprint, self._fingerprint)
 
     def _find(self) -> IncidentIndex:
-        """The first usable file of the right encoder; without one, the first usable file, so that an error can name it.
+        """Load the first index of the right encoder; without one, the first usable index, so that errors can name it.
 
         Raises:
             InvalidIndexError: no file is usable.
@@ -126,7 +126,7 @@ class IndexKeeper:
             except InvalidIndexError as error:
                 problems.append(error)
                 if file.exists() and file != self._files[-1]:
-                    logger.warning("an index was skipped: %s", error, extra={"path": str(error.path)})
+                    logger.warning("skipped an index: %s", error, extra={"path": str(error.path)})
                 continue
             if not self._is_foreign(index):
                 return index

@@ -1,4 +1,4 @@
-"""The computation itself, against `transformers` with the same random weights."""
+"""The vectors equal those of `transformers` with the same random weights."""
 
 import random
 from pathlib import Path
@@ -58,7 +58,7 @@ def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return load(folder), model
 
 
-def test_every_length_gives_the_vector_of_transformers(models: tuple[Transformer, Any]) -> None:
+def test_the_vector_is_that_of_transformers_at_every_length(models: tuple[Transformer, Any]) -> None:
     transformer, model = models
     for length in range(1, MAXIMUM + 1):
         tokens = sequence(length)
@@ -67,7 +67,7 @@ def test_every_length_gives_the_vector_of_transformers(models: tuple[Transformer
         assert (output[0] - expected(model, tokens)[0]).abs().max() <= TOLERANCE, f"{length} tokens"
 
 
-def test_a_batch_gives_the_vectors_of_its_sequences_alone(models: tuple[Transformer, Any]) -> None:
+def test_a_batch_gives_the_same_vectors_as_its_sequences_alone(models: tuple[Transformer, Any]) -> None:
     transformer, model = models
     lengths = [1, 7, MAXIMUM, 2, 130, 40, ATTENTION_BLOCK_TOKENS]
     outputs = transformer([sequence(length) for length in lengths])
@@ -76,7 +76,7 @@ def test_a_batch_gives_the_vectors_of_its_sequences_alone(models: tuple[Transfor
         assert (output[0] - expected(model, sequence(length))[0]).abs().max() <= TOLERANCE
 
 
-def test_rows_go_through_in_blocks_or_without_onednn_to_the_same_vectors(
+def test_blocks_of_rows_and_onednn_do_not_change_the_vectors(
     models: tuple[Transformer, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transformer, model = models
@@ -88,7 +88,7 @@ def test_rows_go_through_in_blocks_or_without_onednn_to_the_same_vectors(
         assert (transformer([tokens])[0][0] - whole).abs().max() <= TOLERANCE
 
 
-def test_matrices_have_few_numbers_of_rows_as_onednn_keeps_code_for_each(
+def test_matrices_have_few_different_numbers_of_rows(
     models: tuple[Transformer, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transformer, _ = models
@@ -127,13 +127,15 @@ def write_mean_pooling(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("model_type", ["roberta", "longformer"])
-def test_a_padding_token_inside_a_text_has_the_position_transformers_gives_it(model_type: str, tmp_path: Path) -> None:
+def test_a_padding_token_inside_a_text_has_the_same_position_as_in_transformers(
+    model_type: str, tmp_path: Path
+) -> None:
     model = make_model(tmp_path, model_type, **({"attention_window": 8} if model_type == "longformer" else {}))
     tokens = [0, 10, 1, 11, 1, 1, 12, 2]
     assert (load(tmp_path)([tokens])[0][0] - expected(model, tokens)[0]).abs().max() <= TOLERANCE
 
 
-def test_tokens_beyond_the_reach_of_all_layers_change_nothing(tmp_path: Path) -> None:
+def test_tokens_beyond_the_reach_of_all_layers_have_no_effect(tmp_path: Path) -> None:
     make_model(tmp_path, "longformer", attention_window=[8, 4, 2])
     transformer = load(tmp_path)
     reach = 4 + 2 + 1
@@ -145,7 +147,7 @@ def test_tokens_beyond_the_reach_of_all_layers_change_nothing(tmp_path: Path) ->
     assert not torch.equal(output, transformer([changed])[0]), "the last token within reach must matter"
 
 
-def test_names_with_the_prefix_of_a_checkpoint_are_found(tmp_path: Path) -> None:
+def test_a_checkpoints_prefix_in_tensor_names_is_accepted(tmp_path: Path) -> None:
     make_model(tmp_path, "longformer", attention_window=8)
     before = load(tmp_path)([sequence(20)])[0]
     path = tmp_path / "model.safetensors"
@@ -153,8 +155,8 @@ def test_names_with_the_prefix_of_a_checkpoint_are_found(tmp_path: Path) -> None
     assert torch.equal(load(tmp_path)([sequence(20)])[0], before)
 
 
-def test_every_step_is_computed_where_the_weights_are(tmp_path: Path) -> None:
-    """No GPU is needed to see it: the device `meta` has shapes and no numbers, and mixes with no other device."""
+def test_every_step_runs_on_the_device_of_the_weights(tmp_path: Path) -> None:
+    """This needs no GPU: the device `meta` has shapes without numbers, and cannot be mixed with another device."""
     make_model(tmp_path, "longformer", attention_window=8)
     config = read_config(tmp_path)
     weights = read_weights(tmp_path / "model.safetensors", config)
