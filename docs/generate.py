@@ -119,9 +119,9 @@ def _ratio(row: Mapping[str, float]) -> str:
 
 
 def _code(value: Any) -> str:
-    """A default as it would be written in the environment; empty for None."""
+    """A default as it would be written in the environment."""
     if value is None:
-        return ""
+        return "not set"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
