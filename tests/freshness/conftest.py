@@ -18,7 +18,7 @@ import torch
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from scripts.cli.paths import REPOSITORY
-from scripts.publish_index import PublishedIndex
+from scripts.indexing.publishing import PublishedIndex
 from support.faulty_proxy import FaultyProxy, faulty_proxy
 from support.publishing import BUCKET, CREDENTIALS, make_bucket
 
@@ -97,7 +97,7 @@ def environment(s3: Any, proxy: FaultyProxy, tiny_folder: Path, tmp_path: Path) 
 @pytest.fixture
 def publish(s3: Any, tiny_index: IncidentIndex, tmp_path: Path) -> Callable[[int, int], None]:  # noqa: ARG001
     """A function that publishes a generation: `count` incidents with ids from 1,000,000 times its number."""
-    published = PublishedIndex(BUCKET, KEY)
+    published = PublishedIndex(BUCKET)
 
     def publish(generation: int, count: int) -> None:
         generator = torch.Generator().manual_seed(generation)

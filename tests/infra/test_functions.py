@@ -79,7 +79,7 @@ def test_a_fixed_name_cannot_be_set(synthesize: Callable[..., Template], templat
 def test_the_service_reads_what_the_stack_sets(synthesize: Callable[..., Template]) -> None:
     template = synthesize(HF_MODEL_URI="a/b", INDEX_REFRESH_SECONDS="60", MAX_TEXT_CHARACTERS="1000")
     settings = ServiceSettings.from_mapping(template.meant(template.function("similar")["Environment"]["Variables"]))
-    assert settings.cache_folder == Path("/mnt/hf_models_cache")
+    assert settings.transformers_cache == Path("/mnt/hf_models_cache")
     assert (settings.hf_model_uri, settings.index_refresh_seconds) == ("a/b", 60)
     assert settings.index_bucket == "<IndexStore/Bucket>"
     assert settings.max_text_characters == 1000
