@@ -28,7 +28,7 @@ def imports(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("script", script_names())
 def test_a_handler_translates_and_leaves_the_rest_to_the_rooms(script: str) -> None:
-    allowed = ("incidents.http.", "incidents.names")
+    allowed: tuple[str, ...] = ("incidents.http.", "incidents.names")
     if script != "page":  # which must not wait for torch
         allowed += ("incidents.store.", "incidents.errors", "incidents.model.text", "incidents.startup")
     found = imports(REPOSITORY / "inference" / f"{script}.py")
