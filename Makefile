@@ -130,7 +130,7 @@ check: $(VENV)/dev.stamp ## Check style, types, imports, documents, the stack an
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/cog --check $(DOCUMENTS)
+	$(VENV)/bin/cog --verbosity 1 --check $(DOCUMENTS)
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/zizmor --quiet --offline --persona pedantic .github/workflows
 	$(RUN) -m infrastructure.audit --output cdk.out/audit
@@ -141,7 +141,7 @@ fix: $(VENV)/dev.stamp ## Apply automatic lint and format fixes
 	$(VENV)/bin/ruff format .
 
 docs: $(VENV)/dev.stamp ## Regenerate the generated parts of README.md and docs
-	$(VENV)/bin/cog -r $(DOCUMENTS)
+	$(VENV)/bin/cog --verbosity 1 -r $(DOCUMENTS)
 
 openapi: $(INDEX) ## Regenerate docs/openapi.json with its examples
 	@$(RUN) -m scripts.openapi
