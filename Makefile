@@ -216,7 +216,7 @@ $(EMULATOR): tests/support/emulator.lock | $(VENV)/run.stamp
 	@rm -rf $@.package
 
 # The last step installs this project itself, editable and with the build tool that is already there.
-$(VENV)/run.stamp: inference/requirements-torch.txt requirements/run.txt pyproject.toml
+$(VENV)/run.stamp: inference/requirements-torch.txt requirements/run.txt
 	@$(PYTHON) -m scripts.create_environment $(VENV)
 	@echo 'Installing what is needed into $(VENV); torch alone is some 200 MB' >&2
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --timeout 10 --retries 0 --index-url $(TORCH_INDEX) $(TORCH) || \

@@ -183,7 +183,8 @@ def test_it_holds_the_scripts_and_nothing_for_building_it(container: Container) 
 
 def test_without_a_model_it_builds_and_says_what_is_missing(tmp_path: Path) -> None:
     context = tmp_path / "inference"
-    shutil.copytree(REPOSITORY / "inference", context, ignore=shutil.ignore_patterns("model", "__pycache__"))
+    shutil.copytree(REPOSITORY / "inference", context, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(context / "model")
     tag = f"{IMAGE}-without-model"
     build = [str(REPOSITORY / "scripts" / "docker_by_buildah.sh"), "build", "--tag", tag, str(context)]
     done = subprocess.run(build, capture_output=True, text=True, check=False)

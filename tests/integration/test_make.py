@@ -25,7 +25,7 @@ def test_an_environment_elsewhere_is_not_emptied_through_a_link(tmp_path: Path) 
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     for folder in (elsewhere, checkout / "inference", checkout / "requirements"):
         folder.mkdir(parents=True)
-    for file in ("inference/requirements-torch.txt", "requirements/run.txt", "pyproject.toml"):
+    for file in ("inference/requirements-torch.txt", "requirements/run.txt"):
         (checkout / file).touch()
     (elsewhere / "precious").touch()
     (checkout / ".venv").symlink_to(elsewhere)
