@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The commands of Docker that `make image` and the CDK use, on a machine without a Docker engine: as root, with buildah.
+# The Docker commands that `make image` and the CDK use, for a machine without a Docker engine: run by buildah, as root.
 #
-# An image is built from a base made of Debian's own packages, as no registry may be within reach either, and with this
-# machine's certificates and pip configuration. Nothing is pushed: that is for deploying to an emulator.
+# The base image is made from Debian packages, because an image registry may not be reachable either. The build uses this
+# machine's certificates and pip configuration. Nothing is pushed: this serves deployments to an emulator.
 set -euo pipefail
 
 BASE=localhost/debian-python:bookworm
@@ -16,7 +16,7 @@ need() {
 
 has_image() { buildah inspect --type image "$1" > /dev/null 2>&1; }
 
-# Like the official Python image, from which the real one is built: the same Debian, the same minor version of Python.
+# Like the official Python image that the Dockerfile names: the same Debian release and minor version of Python.
 make_base() {
     need debootstrap
     echo "Making $BASE, once; this takes a minute or two" >&2
@@ -52,7 +52,7 @@ command=${1-}
 [ $# -eq 0 ] || shift
 case "$command" in
     build) build "$@" ;;
-    inspect) has_image "$1" || exit 1 ;;  # the status by which the CDK knows that it has to build
+    inspect) has_image "$1" || exit 1 ;;  # a status other than 0 makes the CDK build
     tag) buildah tag "$@" ;;
     login) cat > /dev/null ;;
     push) echo "$1 stays on this machine: there is no Docker engine to push it with" >&2 ;;

@@ -1,4 +1,4 @@
-"""The image that the CDK would deploy has the files of the image that is tested."""
+"""The image that the CDK would deploy has the same files as the tested image."""
 
 import os
 import subprocess

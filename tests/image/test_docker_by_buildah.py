@@ -1,4 +1,4 @@
-"""The commands of Docker that the CDK gives when it deploys an image, as buildah carries them out."""
+"""The Docker commands of a deployment by the CDK, run by buildah."""
 
 import subprocess
 from collections.abc import Iterator

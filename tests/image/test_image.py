@@ -26,7 +26,7 @@ ARTICLE = "A robotaxi struck a pedestrian and dragged her along the street. " * 
 
 
 def events(width: int) -> dict[str, list[tuple[int, Any]]]:
-    """For each script, what it is asked and the status it answers with; `width` is that of the image's model."""
+    """Each script's events, with the status of the answer; `width` is that of the image's model."""
     return {
         "similar": [
             (200, {"text": "A chatbot gave dangerous medical advice"}),
@@ -54,7 +54,7 @@ def without_age(answer: bytes) -> bytes:
 def test_the_answers_are_those_of_the_checkout(
     start: Callable[..., Any], configure: Callable[..., None], script: str
 ) -> None:
-    configure(**ONE_THREAD)  # the model is found in inference/model, as the image finds it in /function/model
+    configure(**ONE_THREAD)  # the model is in inference/model, for the image in /function/model
     handler = importlib.import_module(script).handler
     with start(script) as runtime:
         for status, event in events(store.current().index().encoder.width)[script]:
@@ -109,7 +109,7 @@ def test_it_takes_a_newer_index_from_s3_to_the_cache(
         environment = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": endpoint, "INDEX_BUCKET": BUCKET}
         mounted = f"--volume={cache}:/mnt/cache"
         with start("similar", mounted, TRANSFORMERS_CACHE="/mnt/cache", **environment) as runtime:
-            # On a busy machine the first answers may come before the index does.
+            # On a busy machine, the first answers may precede the index.
             end = time.monotonic() + PATIENCE_SECONDS
             while (ids := incident_ids(runtime.invoke({"text": "a robot"}))) != [8, 7] and time.monotonic() < end:
                 time.sleep(0.1)
@@ -121,26 +121,24 @@ def test_it_takes_a_newer_index_from_s3_to_the_cache(
     assert (kept.stat().st_uid, kept.stat().st_gid) == (1001, 1001)
 
 
-def test_bytecode_is_complete_and_valid_whatever_the_times_of_files(container: Container) -> None:
+def test_bytecode_is_complete_and_valid_regardless_of_file_times(container: Container) -> None:
     compiled = [path for path in files(container.root, "function", "packages") if path.suffix == ".pyc"]
     assert len(compiled) > 1000
-    unchecked = b"\x01\x00\x00\x00"  # PEP 552: valid by a hash of the source, which nobody compares
+    unchecked = b"\x01\x00\x00\x00"  # PEP 552: an unchecked hash of the source
     assert {(container.root / path).read_bytes()[4:8] for path in compiled} == {unchecked}
 
     before = files(container.root, "function", "packages")
-    options = ("--user", "0:0", "--env=PYTHONDONTWRITEBYTECODE=")  # would write what is missing
+    options = ("--user", "0:0", "--env=PYTHONDONTWRITEBYTECODE=")  # would write missing bytecode
     done = container.run(PYTHON, "-m", "incidents.self_check", options=options)
     assert done.returncode == 0, done.stderr
     assert files(container.root, "function", "packages") == before
 
 
 def test_the_packages_are_those_that_are_named(container: Container) -> None:
-    named = set()
-    for file in ("requirements.txt", "requirements-image.txt"):
-        for line in (REPOSITORY / "inference" / file).read_text().splitlines():
-            if not line.startswith("#"):
-                name, version = line.split("==")
-                named.add((name.lower().replace("-", "_"), version))
+    text = "".join(file.read_text() for file in (REPOSITORY / "inference").glob("requirements*.txt"))
+    requirements = re.findall(r"^([\w-]+)==(\S+)", text, flags=re.MULTILINE)
+    named = {(name.lower().replace("-", "_"), version) for name, version in requirements}
+    assert len(named) == 17
     folders = (container.root / "packages").glob("*.dist-info")
     found = {tuple(folder.name.removesuffix(".dist-info").split("-")) for folder in folders}
     assert {(name.lower(), version.partition("+")[0]) for name, version in found} == named
@@ -165,6 +163,13 @@ def test_lambda_can_start_it(container: Container, config: dict[str, Any]) -> No
     assert (config["User"], config["WorkingDir"]) == ("1001:1001", "/function")
 
 
+def test_memory_that_a_layer_frees_is_kept_for_the_next(container: Container, config: dict[str, Any]) -> None:
+    expected = {"MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=2147483647"}
+    assert expected <= set(config["Env"])
+    program = "import os; print(*(f'{key}={value}' for key, value in os.environ.items()), sep='\\n')"
+    assert expected <= set(container.run(PYTHON, "-c", program).stdout.splitlines())
+
+
 def test_it_holds_the_scripts_and_nothing_for_building_it(container: Container) -> None:
     found = {path.name for path in (container.root / "function").iterdir()}
     scripts = {f"{script}.py" for script in script_names()}
@@ -178,7 +183,8 @@ def test_it_holds_the_scripts_and_nothing_for_building_it(container: Container) 
 
 def test_without_a_model_it_builds_and_says_what_is_missing(tmp_path: Path) -> None:
     context = tmp_path / "inference"
-    shutil.copytree(REPOSITORY / "inference", context, ignore=shutil.ignore_patterns("model", "__pycache__"))
+    shutil.copytree(REPOSITORY / "inference", context, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(context / "model")
     tag = f"{IMAGE}-without-model"
     build = [str(REPOSITORY / "scripts" / "docker_by_buildah.sh"), "build", "--tag", tag, str(context)]
     done = subprocess.run(build, capture_output=True, text=True, check=False)

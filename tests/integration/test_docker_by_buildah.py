@@ -1,4 +1,4 @@
-"""The stand-in for Docker, where what it needs is not installed; tests/image has it build."""
+"""The stand-in for Docker without the tools that it needs; tests/image builds images with it."""
 
 import subprocess
 from pathlib import Path

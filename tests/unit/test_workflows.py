@@ -1,4 +1,4 @@
-"""What the workflows rely on, as far as it can be read off their files: none can be run here."""
+"""Assumptions of the workflows, as far as their files show them: no workflow can run here."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def steps(workflow: str) -> list[Step]:
 
 
 def only(workflow: str, text: str, name: str = "") -> Step:
-    """The one step that runs or uses something, and has this in its name."""
+    """The only step with this text in what it runs or uses, and with this in its name."""
     named = (step for step in steps(workflow) if name in step.get("name", ""))
     (found,) = (step for step in named if text in step.get("run", "") + step.get("uses", ""))
     return found
@@ -55,23 +55,23 @@ def test_credentials_that_last_an_hour_are_asked_for_after_the_refresh_that_take
 
 
 def test_an_index_is_published_only_if_this_refresh_has_made_it() -> None:
-    """The file is what tells; so no cache may bring one of another run."""
+    """The condition is that the file exists, so no cache may restore one of another run."""
     assert "hashFiles('models/longformer/incident_cls.pt') != ''" in only("refresh", "credentials")["if"]
     for workflow in ("deploy", "refresh"):
         uses = [step.get("uses", "").split("@")[0] for step in steps(workflow)]
         assert "actions/cache" not in uses, "saves at the end, with the index in the model's folder"
-        kept = steps(workflow).index(only(workflow, "actions/cache/save", name="Keep the model"))
+        kept = steps(workflow).index(only(workflow, "actions/cache/save", name="Save the model"))
         assert steps(workflow)[kept - 1]["run"] == "make model NAME=longformer"
 
 
 def test_a_deployment_can_take_the_settings_that_change_what_it_does() -> None:
-    """An image for another processor cannot be checked while it is built, and unsigned requests would be refused."""
+    """A build checks only an image for its own processor, and IAM authorization refuses unsigned requests."""
     assert "vars.ARCHITECTURE == 'arm64' && 'ubuntu-24.04-arm'" in jobs("deploy")["deploy"]["runs-on"]
     assert only("deploy", "make smoke")["if"] == "${{ vars.IAM_AUTHORIZATION != 'true' }}"
 
 
 @pytest.mark.parametrize(("workflow", "command"), [("refresh", "make refresh"), ("deploy", "make index")])
-def test_vectors_are_kept_at_once_and_also_if_there_was_not_enough_time(workflow: str, command: str) -> None:
+def test_vectors_are_saved_at_once_even_after_a_timeout(workflow: str, command: str) -> None:
     embedding = only(workflow, command)
     assert embedding["timeout-minutes"] < jobs(workflow)[workflow]["timeout-minutes"]
     kept = steps(workflow)[steps(workflow).index(embedding) + 1]
@@ -85,19 +85,20 @@ def test_a_refresh_that_was_stopped_is_reported_too() -> None:
     assert jobs("refresh")["report"]["if"].startswith("${{ always() && ")
 
 
-def test_vectors_are_found_where_they_were_kept() -> None:
-    """The action finds nothing under another path than it was told to save; SQLite keeps the last ones in a log."""
+def test_vectors_are_restored_from_where_they_were_saved() -> None:
+    """The action restores only under the path it saved; SQLite keeps the latest vectors in a log beside the file."""
     caches = [
         step for workflow in ("deploy", "refresh") for step in steps(workflow) if "vectors" in step.get("name", "")
     ]
     assert {step["with"]["path"] for step in caches} == {".cache/vectors.sqlite*"}
 
 
-def test_a_kept_model_is_fetched_anew_when_what_made_it_changes() -> None:
+def test_a_saved_model_is_fetched_again_when_its_makers_change() -> None:
     keys = {only(workflow, "cache/restore", name="model")["with"]["key"] for workflow in ("deploy", "refresh")}
     (key,) = keys  # the same in both, so that one fetches for the other
     files = set(re.findall(r"'(\S+)'", key))
     assert {"inference/incidents/model/*.py", "scripts/fetch_model.py", "scripts/models/*"} <= files
+    assert {"inference/requirements*.txt", "requirements/job.txt"} <= files
     for file in files:
         assert list(REPOSITORY.glob(file)), file
 
@@ -110,7 +111,7 @@ def test_what_fails_its_tests_is_not_deployed_and_is_tested_once() -> None:
 
 
 def test_the_roles_trust_the_jobs_that_ask_for_them() -> None:
-    """GitHub's token names the environment of a job that has one, else the branch; a schedule runs on the main one."""
+    """GitHub's token names the job's environment, else the branch, which for a schedule is the main one."""
     setup = (REPOSITORY / "docs" / "github.md").read_text()
     environment = jobs("deploy")["deploy"]["environment"]
     assert f"| deploys | `repo:OWNER/REPO:environment:{environment}` |" in setup
