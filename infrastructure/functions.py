@@ -1,19 +1,19 @@
 """The Lambda functions: one per script, all from the same image."""
 
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from incidents.http.routes import script_names
+from infrastructure.log_group import make_log_group
 from infrastructure.settings import Settings
 
 LIGHT_SCRIPTS: Final = frozenset({"info", "page"})
@@ -118,10 +118,3 @@ class Functions(Construct):
                 if script not in LIGHT_SCRIPTS
             ],
         )
-
-
-def make_log_group(scope: Construct, construct_id: str, retention_days: int) -> logs.LogGroup:
-    """Make a log group that is deleted with the stack."""
-    group = logs.LogGroup(scope, construct_id, removal_policy=RemovalPolicy.DESTROY)
-    cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = retention_days
-    return group

@@ -12,7 +12,7 @@ from aws_cdk.aws_apigatewayv2 import CfnStage
 from constructs import Construct
 
 from incidents.http.routes import CORS_HEADERS, METHODS
-from infrastructure.functions import make_log_group
+from infrastructure.log_group import make_log_group
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:

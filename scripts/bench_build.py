@@ -16,7 +16,6 @@ import typer
 from rich.table import Table
 from transformers.utils import logging
 
-from incidents.model.text import prepare
 from scripts.benchmarks.build import bench_embedding, bench_rebuild
 from scripts.benchmarks.random_model import write_model
 from scripts.benchmarks.report import machine
@@ -48,9 +47,7 @@ def bench_build(
     random.seed(SEED)
     torch.manual_seed(SEED)
     with open_source(source, sample=SAMPLE, downloads=DOWNLOADS) as incidents:
-        texts = [
-            prepare(report.text) for incident in incidents.incidents() for report in incident.reports if report.text
-        ]
+        texts = [report.text for incident in incidents.incidents() for report in incident.reports if report.text]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_model(folder)

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 
-from incidents.index.incident_index import EncoderInfo
 from incidents.names import INDEX_FILENAME
 from scripts.cli.arguments import Batch, Cache, Device, Diff, IndexOutput, Json, ModelFolder, Workers
 from scripts.cli.build_report import EXIT_STATUS, run_and_report
@@ -19,7 +18,7 @@ from scripts.cli.console import error_console
 from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER, SAMPLE, VECTOR_CACHE
 from scripts.cli.progress import BuildProgress
 from scripts.indexing.embedding import EncoderPool
-from scripts.indexing.jobs import Outcome, build_file, check_file, import_file, prepare_target
+from scripts.indexing.jobs import NamedEncoder, Outcome, build_file, check_file, import_file, prepare_target
 from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.spec import TEXT_SPECS, VECTOR_SPECS, open_source, open_vectors
 
@@ -82,7 +81,7 @@ def import_(
     path = output or (model and model / INDEX_FILENAME)
     if path is None:
         raise typer.BadParameter("vectors with --encoder-name need an --output")
-    encoder = model or EncoderInfo(str(encoder_name), encoder_revision or "", "", 0, encoder_tokens or 2000)
+    encoder = model or NamedEncoder(str(encoder_name), encoder_revision or "", encoder_tokens or 2000)
 
     def job() -> Outcome:
         return import_file(open_vectors(source), encoder, prepare_target(path, diff))

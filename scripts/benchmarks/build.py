@@ -14,6 +14,7 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 
 from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
+from incidents.model.text import prepare
 from incidents.settings import settings
 from scripts.benchmarks.turns import take_turns
 from scripts.indexing.embedding import embed
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def bench_embedding(folder: Path, texts: list[str], turns: int) -> dict[str, Any]:
     """Reports per second."""
+    texts = [prepare(text) for text in texts]
     threads = settings().encoder_threads
     encoders = [Encoder.load(folder) for _ in range(threads)]
     config = read_config(folder)

@@ -28,6 +28,15 @@ class Target:
     started: float = dataclasses.field(default_factory=time.monotonic)
 
 
+@dataclasses.dataclass(frozen=True)
+class NamedEncoder:
+    """An encoder that is not at hand: what is known of the one that made the vectors of a source."""
+
+    name: str
+    revision: str
+    token_limit: int
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
     """An index that was built, imported or checked, and what there is to report.
@@ -104,11 +113,10 @@ def build_file(
     )
 
 
-def import_file(source: VectorSource, encoder: EncoderInfo | Path, target: Target) -> Outcome:
+def import_file(source: VectorSource, encoder: NamedEncoder | Path, target: Target) -> Outcome:
     """Build an index of the vectors of a source.
 
-    `encoder` is the model folder whose encoder made them, or, if that is not at hand, what is known of the encoder; its
-    width is then the source's.
+    `encoder` is the model folder whose encoder made them, or what is known of an encoder that is not at hand.
 
     Raises:
         InvalidModelError: the model folder is unusable.
@@ -121,7 +129,7 @@ def import_file(source: VectorSource, encoder: EncoderInfo | Path, target: Targe
     else:
         means = import_vectors(source, None)
         width = means.means[0].numel() if means.means else 0
-        info = dataclasses.replace(encoder, fingerprint=UNKNOWN_FINGERPRINT, width=width)
+        info = EncoderInfo(encoder.name, encoder.revision, UNKNOWN_FINGERPRINT, width, encoder.token_limit)
     index = means.index(info, source.name, target.built_at)
     save_index(index, target.path)
     return Outcome(

@@ -81,7 +81,7 @@ def test_a_model_with_an_extra_file_is_refused(
         json.dumps({"fingerprint": tiny_encoder.fingerprint, "files": {}})
     )
     (tmp_path / "model" / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
-    message = f"of what is in the folder, got {tiny_encoder.fingerprint}; fetch the model again"
+    message = f"of the folder's model, got {tiny_encoder.fingerprint}; fetch the model again"
     refused(build_index.main([*arguments, "--model", "model"]), message, capsys)
 
 

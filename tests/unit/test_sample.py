@@ -90,7 +90,7 @@ def test_minilm_is_the_model_its_authors_describe(texts: list[str], vectors: tor
 
 @pytest.mark.parametrize("text", ["\x00", "\x01\x7f"])
 def test_a_text_of_which_the_tokenizer_leaves_nothing_is_refused(minilm: Encoder, text: str) -> None:
-    with pytest.raises(InvalidInputError, match="expected a text"):
+    with pytest.raises(InvalidInputError, match="expected text with content"):
         minilm.encode(text)
 
 

@@ -156,7 +156,7 @@ def test_a_published_model_is_fetched_once(
     asked.clear()
     model.start(HF_MODEL_URI="some/model")
     assert ids(BY_TEXT) == [1, 2, 3]
-    assert asked == ["HeadObject"]
+    assert set(asked) == {"HeadObject"}  # nothing is downloaded; once the encoder is known, it may ask again
 
 
 def test_models_with_different_names_are_cached_side_by_side(model: PublishedModel, asked: list[str]) -> None:
