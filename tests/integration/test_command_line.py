@@ -1,19 +1,25 @@
 """Commands as a person types them, in processes of their own."""
 
 import dataclasses
+import io
 import json
+import logging
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
+from incidents.names import SERVICE
+from scripts import ask as ask_command
 
+AskHere = Callable[..., tuple[int, str, str]]
 REPOSITORY = Path(__file__).resolve().parents[2]
 NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash, %d; & | > * ? é – ok"""
 
@@ -37,6 +43,23 @@ def ask(*arguments: str | Path, stdin: str | None = None, **environment: str) ->
     return run(sys.executable, "-m", "scripts.ask", *arguments, stdin=stdin, **environment)
 
 
+@pytest.fixture
+def ask_here(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """The command within this process, which is quicker: gives its exit status, its answer and its messages."""
+    level = logging.getLogger(SERVICE).level
+
+    def ask_here(*arguments: str | Path, stdin: str = "", text: str = "") -> tuple[int, str, str]:
+        configure(MODEL_PATH="", INDEX_PATH="", POWERTOOLS_METRICS_DISABLED="true", TEXT=text)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        status = ask_command.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    yield ask_here
+    logging.getLogger(SERVICE).setLevel(level)
+
+
 @pytest.fixture(scope="module")
 def tiny_service(
     tiny_folder: Path, tiny_index: IncidentIndex, tmp_path_factory: pytest.TempPathFactory
@@ -57,25 +80,26 @@ def test_the_answer_is_a_table(tiny_service: tuple[str, ...]) -> None:
     assert lines[3] == "Out of 4 incidents, indexed 2026-01-02T03:04:05+00:00 with tiny."
 
 
-def test_the_answer_can_be_json(tiny_service: tuple[str, ...]) -> None:
-    done = ask("w6", "--num", "-1", "--json", *tiny_service)
-    assert done.returncode == 0
-    assert len(json.loads(done.stdout)["similar"]) == 4
+def test_the_answer_can_be_json(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
+    status, answer, _ = ask_here("w6", "--num", "-1", "--json", *tiny_service)
+    assert status == 0
+    assert len(json.loads(answer)["similar"]) == 4
 
 
 def test_a_text_comes_from_an_argument_a_file_standard_input_or_the_environment(
-    tiny_service: tuple[str, ...], tmp_path: Path
+    ask_here: AskHere, tiny_service: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("w6", encoding="utf-8")
     answers = {
-        ask("w6", "--json", *tiny_service).stdout,
-        ask(f"@{tmp_path / 'text'}", "--json", *tiny_service).stdout,
-        ask("-", "--json", *tiny_service, stdin="w6").stdout,
-        ask("--json", *tiny_service, TEXT="w6").stdout,
-        ask("--json", *tiny_service, TEXT="-", stdin="w6").stdout,
+        ask_here("w6", "--json", *tiny_service),
+        ask_here(f"@{tmp_path / 'text'}", "--json", *tiny_service),
+        ask_here("-", "--json", *tiny_service, stdin="w6"),
+        ask_here("--json", *tiny_service, text="w6"),
+        ask_here("--json", *tiny_service, text="-", stdin="w6"),
     }
-    assert len(answers) == 1
-    assert json.loads(answers.pop())["similar"][0]["incident_id"] == 60
+    ((status, answer, messages),) = answers
+    assert (status, messages) == (0, "")
+    assert json.loads(answer)["similar"][0]["incident_id"] == 60
 
 
 def test_a_title_is_printed_as_it_is(tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path) -> None:
@@ -87,10 +111,10 @@ def test_a_title_is_printed_as_it_is(tiny_folder: Path, tiny_index: IncidentInde
         assert title in done.stdout
 
 
-def test_without_results_there_is_no_table(tiny_service: tuple[str, ...]) -> None:
-    done = ask("w6", "--num", "0", *tiny_service)
-    assert done.stdout.splitlines()[0].startswith("Note: No incidents returned")
-    assert len(done.stdout.splitlines()) == 2
+def test_without_results_there_is_no_table(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
+    _, answer, _ = ask_here("w6", "--num", "0", *tiny_service)
+    assert answer.splitlines()[0].startswith("Note: No incidents returned")
+    assert len(answer.splitlines()) == 2
 
 
 def test_an_invalid_setting_is_named(tiny_service: tuple[str, ...]) -> None:
@@ -107,9 +131,9 @@ def test_an_unusable_index_is_named_once(tiny_folder: Path, tmp_path: Path) -> N
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_warnings_stand_above_the_table(tiny_service: tuple[str, ...]) -> None:
-    done = ask("w6", "--num", "many", *tiny_service)
-    assert done.stdout.startswith('Note: Provided value for "num" invalid, using default of 3.')
+def test_warnings_stand_above_the_table(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
+    _, answer, _ = ask_here("w6", "--num", "many", *tiny_service)
+    assert answer.startswith('Note: Provided value for "num" invalid, using default of 3.')
 
 
 @pytest.mark.parametrize(
