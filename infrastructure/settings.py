@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from incidents.http.routes import DEFAULT_ORIGINS, parse_origins
+
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557,
                              2922, 3288, 3653)  # fmt: skip
 """The retention periods that CloudWatch Logs offers, in days."""
@@ -40,18 +42,17 @@ def whole(least: int, most: int) -> BeforeValidator:
 
 def origins(value: str) -> tuple[str, ...]:
     """Split origins at commas."""
-    # Browsers send origins in lower case, and reject `*` for calls with credentials.
-    found = tuple(origin.strip() for origin in value.split(","))
-    if not all(re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin, re.ASCII) for origin in found):
-        raise _rejected("origins such as https://example.org, separated by commas")
-    return found
+    try:
+        return parse_origins(value)
+    except ValueError:
+        raise _rejected("origins such as https://example.org, separated by commas") from None
 
 
 class Settings(BaseSettings):
     """What the stack deploys, and where.
 
-    Each field is set by the variable of its name in upper case. The environment overrides `.env`; an empty value
-    means the default. A setting without a default is None unless set.
+    Each field is set by the variable of its name, in upper or lower case. The environment overrides `.env`; an empty
+    value means the default. A setting without a default is None unless set.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=False)
@@ -105,7 +106,7 @@ class Settings(BaseSettings):
         "0, the default, makes no such calls.",
     )
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)] = Field(
-        default=("http://localhost:3000", "https://incidentdatabase.ai"),
+        default=parse_origins(DEFAULT_ORIGINS),
         description="Origins whose pages may call the API from a browser, separated by commas. "
         "The defaults are the AI Incident Database's website and a development server on the same machine.",
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scripts.cli.arguments import IndexFile, ModelFolder
-from scripts.cli.command import make_app, run
+from scripts.cli.command import checking_arguments, make_app, run
 from scripts.cli.paths import MODEL_FOLDER
 from scripts.local.service import call, configure, hide_log
 
@@ -30,16 +30,17 @@ def ask(
 ) -> None:
     """Rank the known AI incidents by similarity to a text."""
     content = _read_text(text)
-    configure(model, index)
+    with checking_arguments():
+        configure(model, index)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     hide_log()
     answer = call("similar", {"text": content, "num": num})
     body = answer["body"]
     if answer["statusCode"] != 200:
-        print(body["msg"], file=sys.stderr)
+        typer.echo(body["msg"], err=True)
         raise typer.Exit(1)
     if as_json:
-        print(json.dumps(body, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
         from scripts.cli.answer import print_answer  # noqa: PLC0415 (rich is slow to import)
 

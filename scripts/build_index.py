@@ -6,7 +6,7 @@ run resumes when you repeat the command. The index is replaced atomically.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -17,23 +17,16 @@ from scripts.cli.command import make_app, run, verbatim
 from scripts.cli.console import error_console
 from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER, SAMPLE, VECTOR_CACHE
 from scripts.cli.progress import BuildProgress
+from scripts.indexing import jobs
 from scripts.indexing.embedding import EncoderPool
-from scripts.indexing.jobs import NamedEncoder, Outcome, build_file, check_file, import_file, prepare_target
 from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.spec import TEXT_SPECS, VECTOR_SPECS, open_source, open_vectors
 
-EPILOG: Final = f"""\
-SPEC of `build` is one of:
-{TEXT_SPECS}
-
-SPEC of `import` is one of:
-{VECTOR_SPECS}
-{EXIT_STATUS}"""
-app = make_app(__doc__, epilog=verbatim(EPILOG))
+app = make_app(__doc__)
 
 
-@app.command()
-def build(
+@app.command(epilog=verbatim(f"SPEC is one of:\n{TEXT_SPECS}", EXIT_STATUS))
+def build(  # noqa: PLR0913, PLR0917 (a parameter for each option)
     source: Annotated[str, typer.Option(metavar="SPEC", help="Where incidents come from.")] = "sample",
     model: ModelFolder = MODEL_FOLDER,
     output: IndexOutput = None,
@@ -50,20 +43,20 @@ def build(
     if prune and no_cache:
         raise typer.BadParameter("--prune has no effect with --no-cache")
 
-    def job() -> Outcome:
-        target = prepare_target(output or model / INDEX_FILENAME, diff)
+    def job() -> jobs.Outcome:
+        target = jobs.prepare_target(output or model / INDEX_FILENAME, diff)
         pool = EncoderPool(model, device=device, workers=workers, texts_per_batch=batch)
         with (
-            VectorCache(None if no_cache else cache, fingerprint=pool.made_by, width=pool.encoder.width) as vectors,
+            VectorCache(None if no_cache else cache, made_by=pool.made_by, width=pool.encoder.width) as vectors,
             open_source(source, sample=SAMPLE, downloads=DOWNLOADS) as incidents,
         ):
-            return build_file(incidents, pool, vectors, target, BuildProgress(error_console()), prune=prune)
+            return jobs.build_file(incidents, pool, vectors, target, BuildProgress(error_console()), prune=prune)
 
     run_and_report(job, json=json, failed="No index written")
 
 
-@app.command("import")
-def import_(
+@app.command("import", epilog=verbatim(f"SPEC is one of:\n{VECTOR_SPECS}", EXIT_STATUS))
+def import_(  # noqa: PLR0913, PLR0917 (a parameter for each option)
     source: Annotated[str, typer.Argument(metavar="SPEC", help="The file of vectors.")],
     model: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The model that made the vectors.")] = None,
     encoder_name: Annotated[str | None, typer.Option(help="Without --model: the encoder that made them.")] = None,
@@ -81,15 +74,16 @@ def import_(
     path = output or (model and model / INDEX_FILENAME)
     if path is None:
         raise typer.BadParameter("vectors with --encoder-name need an --output")
-    encoder = model or NamedEncoder(str(encoder_name), encoder_revision or "", encoder_tokens or 2000)
 
-    def job() -> Outcome:
-        return import_file(open_vectors(source), encoder, prepare_target(path, diff))
+    def job() -> jobs.Outcome:
+        name, revision, tokens = str(encoder_name), encoder_revision or "", encoder_tokens or 2000
+        encoder = jobs.encoder_of(model) if model else jobs.named_encoder(name, revision, tokens)
+        return jobs.import_file(open_vectors(source), encoder, jobs.prepare_target(path, diff))
 
     run_and_report(job, json=json, failed="No index written")
 
 
-@app.command()
+@app.command(epilog=verbatim(EXIT_STATUS))
 def check(
     index: Annotated[Path, typer.Argument(metavar="INDEX")],
     model: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: the model beside the index.")] = None,
@@ -97,7 +91,7 @@ def check(
     diff: Diff = None,
 ) -> None:
     """Verify an index and print what it holds."""
-    run_and_report(lambda: check_file(index, model, diff), json=json, failed="Invalid")
+    run_and_report(lambda: jobs.check_file(index, model, diff), json=json, failed="Invalid")
 
 
 def main(argv: list[str] | None = None) -> int:

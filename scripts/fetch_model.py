@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from incidents.errors import InvalidModelError
-from scripts.cli.command import make_app, run
+from scripts.cli.command import make_app, reporting, run
 from scripts.cli.paths import DOWNLOADS, MODEL_FOLDER
 from scripts.models.fetched import NoModelError
 
@@ -38,15 +38,15 @@ def fetch(
     from scripts.models.fetching import fetch_model  # noqa: PLC0415 (imports torch, too slow for --help)
 
     output = output or MODEL_FOLDER.parent / Path(name).resolve().name
-    try:
+    with reporting("No model fetched", (ImportError, NoModelError, InvalidModelError, OSError, ValueError), _reason):
         model = fetch_model(name, output, DOWNLOADS)
-    except ImportError as error:
-        print(f"No model fetched: {error}; `make model NAME=longformer` installs what is needed", file=sys.stderr)
-        raise typer.Exit(1) from error
-    except (NoModelError, InvalidModelError, OSError, ValueError) as error:
-        print(f"No model fetched: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
-    print(f"{output}: {model.name} {model.revision}", file=sys.stderr)
+    typer.echo(f"{output}: {model.name} {model.revision}", err=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"{error}; `make model NAME=longformer` installs what is needed"
+    return str(error)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,24 +2,28 @@
 
 import sys
 
+import typer
+
 from scripts.cli.arguments import IndexFile, ModelFolder
-from scripts.cli.command import make_app, run
+from scripts.cli.command import checking_arguments, make_app, reporting, run
 from scripts.cli.paths import MODEL_FOLDER, OPENAPI
 from scripts.local.service import configure, hide_log
 
 app = make_app()
 
 
-@app.command(epilog="Exit status: 0 when the file is written, 2 for invalid arguments.")
+@app.command(epilog="Exit status: 0 when the file is written, 1 when not, 2 for invalid arguments.")
 def openapi(model: ModelFolder = MODEL_FOLDER, index: IndexFile = None) -> None:
     """Write docs/openapi.json, with answers of this model and index as its examples."""
-    configure(model, index)
+    with checking_arguments():
+        configure(model, index)
     hide_log()
     from scripts.local.openapi_document import format_document, make_document  # noqa: PLC0415 (asks the service)
 
-    document = make_document()
+    with reporting("Not written", (ValueError,)):
+        document = make_document()
     OPENAPI.write_text(format_document(document), encoding="utf-8")
-    print(f"{OPENAPI}: {len(document['paths'])} paths", file=sys.stderr)
+    typer.echo(f"{OPENAPI}: {len(document['paths'])} paths", err=True)
 
 
 def main(argv: list[str] | None = None) -> int:

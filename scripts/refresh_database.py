@@ -1,14 +1,9 @@
-"""Bring the AI Incident Database's vectors and similar incidents up to date, and publish the index they make.
-
-Reports that are new or were edited are embedded; an incident's vector is the mean of its reports' vectors; its similar
-incidents are those with the closest vectors. Only differences are written, and of a document only `embedding` and
-`nlp_similar_incidents`. Every vector is cached as soon as it is computed: an interrupted run resumes when you repeat
-the command.
-"""
+"""Bring the AI Incident Database's vectors and similar incidents up to date, and publish the index they make."""
 
 import os
 import sqlite3
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -17,9 +12,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from incidents.errors import InvalidFileError
 from incidents.names import INDEX_FILENAME
-from scripts.cli.arguments import Cache, IndexOutput, MaxLossPercent, ModelFolder
-from scripts.cli.command import make_app, run, verbatim
-from scripts.cli.console import error_console
+from scripts.cli.arguments import Cache, IndexOutput, ModelFolder
+from scripts.cli.command import make_app, reporting, run, verbatim
+from scripts.cli.console import error_console, print_list
 from scripts.cli.paths import MODEL_FOLDER, VECTOR_CACHE
 from scripts.cli.progress import BuildProgress
 from scripts.database.lock import LockedError
@@ -41,12 +36,12 @@ EXPECTED: Final = (
     InvalidFileError, UnusableCacheError, LockedError, RefusedError, PyMongoError, BotoCoreError, ClientError, OSError,
     sqlite3.Error, ValueError,
 )  # fmt: skip
-"""Errors that are said in a sentence, without a traceback."""
+"""Errors reported as one sentence, without a traceback."""
 app = make_app()
 
 
-@app.command(help=__doc__, epilog=verbatim(EPILOG))
-def refresh_database(
+@app.command(epilog=verbatim(EPILOG))
+def refresh_database(  # noqa: PLR0913, PLR0917 (a parameter for each option)
     database: Annotated[
         str,
         typer.Option(metavar="PLACE", help="A MongoDB URI, or its variable; default: MONGODB_CONNECTION_STRING."),
@@ -55,30 +50,33 @@ def refresh_database(
     output: IndexOutput = None,
     cache: Cache = VECTOR_CACHE,
     neighbors: Annotated[int, typer.Option(min=1, help="Similar incidents of an incident.")] = 3,
-    max_loss_percent: MaxLossPercent = DEFAULT_MAX_LOSS_PERCENT,
+    max_loss_percent: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="Write nothing if this many percent fewer incidents would have a vector."),
+    ] = DEFAULT_MAX_LOSS_PERCENT,
     bucket: Annotated[
         str | None, typer.Option(envvar="INDEX_BUCKET", help="Where to publish; without it, nothing is published.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write only the cache; say what would change.")] = False,
 ) -> None:
-    """Refresh the database."""
+    """Bring the AI Incident Database's vectors and similar incidents up to date, and publish the index they make.
+
+    New and edited reports are embedded. An incident's vector is the mean of its reports' vectors; its similar incidents
+    are those with the closest vectors. Only differences are written, and of a document only `embedding` and
+    `nlp_similar_incidents`. Vectors are cached as soon as they are computed, so an interrupted run resumes when you
+    repeat the command.
+    """
     console = error_console()
     options = Options(output or model / INDEX_FILENAME, neighbors, max_loss_percent, bucket, dry_run)
-    try:
+    with reporting("Stopped", EXPECTED, _reason):
         pool = EncoderPool(model)
         if not options.output.parent.is_dir():
             raise FileNotFoundError(f"expected --output in an existing folder, got {options.output}")
         with (
             connect(database, os.environ) as connected,
-            VectorCache(cache, fingerprint=pool.made_by, width=pool.encoder.width) as vectors,
+            VectorCache(cache, made_by=pool.made_by, width=pool.encoder.width) as vectors,
         ):
-            problems = refresh(connected, pool, vectors, options, console.print, BuildProgress(console))
-    except EXPECTED as error:
-        console.print(f"Stopped: {_reason(error)}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("Stopped: the same command resumes")
-        raise typer.Exit(130) from None
+            problems = refresh(connected, pool, vectors, options, partial(print_list, console), BuildProgress(console))
     for problem in problems:
         console.print(problem)
     raise typer.Exit(3 if problems else 0)

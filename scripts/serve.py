@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from scripts.cli.arguments import IndexFile, ModelFolder
-from scripts.cli.command import make_app, run
+from scripts.cli.command import checking_arguments, make_app, run
 from scripts.cli.paths import MODEL_FOLDER, OPENAPI
 from scripts.local.service import configure
 
@@ -32,16 +32,14 @@ def serve(
     It loads the index at the first request that needs it and does not look for a published one. CORS_ALLOW_ORIGINS
     in the environment lists the origins whose pages may call it.
     """
-    configure(model, index)
     import uvicorn  # noqa: PLC0415 (the server and torch are slow to import)
 
     from scripts.local.application import application, hide_queries  # noqa: PLC0415
     from scripts.local.cors import read_origins  # noqa: PLC0415
 
-    try:
+    with checking_arguments():
+        configure(model, index)
         origins = read_origins(os.environ)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops first, then raises the signal again
     hide_queries()
     with suppress(KeyboardInterrupt):

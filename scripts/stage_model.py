@@ -2,38 +2,33 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from scripts.cli.command import make_app, reporting, run
 from scripts.cli.paths import REPOSITORY
 from scripts.models.staging import StagingError, stage
 
-TARGET = REPOSITORY / "inference" / "model"
+TARGET: Final = REPOSITORY / "inference" / "model"
+EPILOG: Final = "Exit status: 0 when the model is staged, 1 when not, 2 for invalid arguments."
 
-app = typer.Typer(add_completion=False)
+app = make_app()
 
 
-@app.command(help=__doc__)
+@app.command(epilog=EPILOG)
 def stage_model(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder; '' for an image without a model.")],
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the copy goes.")] = TARGET,
 ) -> None:
-    """Stage the model; the exit status is 1 if it cannot be staged."""
-    try:
+    """Copy a model folder to where the image's build takes it from."""
+    with reporting("Not staged", (StagingError, OSError)):
         stage(Path(folder) if folder else None, output)
-    except (StagingError, OSError) as error:
-        print(f"Not staged: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; the exit status is 0 when the model is staged, 1 when not, 2 for wrong arguments."""
-    try:
-        app(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+    """Run the command."""
+    return run(app, argv)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,62 @@
 """Measure embedding many texts against a loop with transformers, and a build that finds nothing new."""
 
+import json
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import torch
 from transformers import AutoModel, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from incidents.model.config import read_config
 from incidents.model.encoder import Encoder
 from incidents.model.text import prepare
 from incidents.settings import settings
+from scripts.benchmarks.random_model import write_model
+from scripts.benchmarks.report import machine
 from scripts.benchmarks.turns import take_turns
 from scripts.indexing.embedding import embed
 from scripts.indexing.vector_cache import VectorCache
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+LONG_TOKENS: Final = 1000
+LONG_TEXTS: Final = 8
+SHORT_TEXTS: Final = 150
+SEED: Final = 0
+
+
+def measure(model: Path, source: str, texts: Sequence[str], turns: int) -> dict[str, Any]:
+    """Embed short texts with a model, and long ones with a Longformer of random weights; rebuild without news.
+
+    Short texts are a random sample of the `texts` of a source, which is named by `source`.
+    """
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    random.seed(SEED)
+    torch.manual_seed(SEED)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_model(folder)
+        words = [[f"w{random.randrange(4, 50_000)}" for _ in range(LONG_TOKENS - 2)] for _ in range(LONG_TEXTS)]  # noqa: S311
+        long_texts = [" ".join(text) for text in words]
+        incident = {"incident_id": 1, "title": "", "reports": [{"text": text} for text in long_texts]}
+        (folder / "incidents.jsonl").write_text(json.dumps(incident) + "\n")
+        short = bench_embedding(model, random.sample(texts, SHORT_TEXTS), turns)
+        rows = [
+            {"texts": "short", "model": "minilm", **short},
+            {"texts": "of 1,000 tokens", "model": "longformer", **bench_embedding(folder, long_texts, turns)},
+        ]
+        rebuild = {
+            "minilm": bench_rebuild(model, source),
+            "longformer": bench_rebuild(folder, f"jsonl:{folder / 'incidents.jsonl'}"),
+        }
+    return {"machine": machine(), "embed": rows, "rebuild": rebuild}
 
 
 def bench_embedding(folder: Path, texts: list[str], turns: int) -> dict[str, Any]:
@@ -44,7 +79,7 @@ def bench_embedding(folder: Path, texts: list[str], turns: int) -> dict[str, Any
         return [torch.nn.functional.normalize(vector, dim=0) if config.normalized else vector for vector in vectors]
 
     def ours(n_encoders: int, texts_per_batch: int) -> list[torch.Tensor]:
-        with VectorCache(None, fingerprint="", width=config.width) as cache:
+        with VectorCache(None, made_by="", width=config.width) as cache:
             keyed = [(cache.key(text), text) for text in texts]
             embed(keyed, cache, encoders[:n_encoders], texts_per_batch, lambda *_: None)
             return [cache.get(cache.key(text)).vector for text in texts]

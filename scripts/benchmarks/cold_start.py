@@ -62,7 +62,7 @@ def bench_cold_start(folder: Path, lengths: tuple[int, ...], repetitions: int) -
 
 def _bench_cold_start(folder: Path, length: int, repetitions: int) -> Row:
     text = " ".join(f"w{token}" for token in torch.randint(4, 50_000, (length - 2,)).tolist())
-    environment = os.environ | {
+    environment = {name: value for name, value in os.environ.items() if name not in MALLOC} | {
         "PYTHONPATH": str(IMAGE_FOLDER),
         "MODEL_PATH": str(folder),
         "INDEX_PATH": str(folder / INDEX_FILENAME),

@@ -36,6 +36,18 @@ def report(results: dict[str, Any]) -> None:
         console.print(table)
 
 
+def report_build(results: dict[str, Any]) -> None:
+    """Print the measurements of building an index, with a column for each kind of text."""
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
+    console.print(results["machine"])
+    rows = results["embed"]
+    table = Table("", *(str(row["texts"]) for row in rows))
+    for name in list(rows[0])[1:]:
+        table.add_row(name, *(value if isinstance(value := row[name], str) else _format(value) for row in rows))
+    console.print(table)
+    console.print(f"seconds without news: {results['rebuild']}")
+
+
 def _format(value: float | None) -> str:
     if value is None:
         return ""

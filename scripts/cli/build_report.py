@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from incidents.errors import InvalidFileError
-from scripts.cli.console import LISTED, answer_console, error_console, print_list
+from scripts.cli.command import reporting
+from scripts.cli.console import LISTED, answer_console, print_list
 from scripts.indexing.diff import IndexDiff
 from scripts.indexing.jobs import Outcome
 from scripts.indexing.vector_cache import UnusableCacheError
 
-EXIT_STATUS: Final = """
+EXIT_STATUS: Final = """\
 Exit status:
   0    the index is written, or the checked one is valid
   1    nothing was written: the source, the model, the cache or an index is unusable, or the disk is full
@@ -34,20 +35,13 @@ def run_and_report(job: Callable[[], Outcome], *, json: bool, failed: str) -> No
     Raises:
         typer.Exit: with status 1 if the job failed, 3 if only printing failed, 130 after Ctrl-C.
     """
-    console = error_console()
-    try:
+    with reporting(failed, (InvalidFileError, UnusableCacheError, OSError, sqlite3.Error, ValueError)):
         outcome = job()
-    except (InvalidFileError, UnusableCacheError, OSError, sqlite3.Error, ValueError) as error:
-        console.print(f"{failed}: {error}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("Stopped: no index written; the same command resumes")
-        raise typer.Exit(130) from None
     try:
-        print(as_json(outcome) if json else as_tables(outcome), flush=True)
+        typer.echo(as_json(outcome) if json else as_tables(outcome))
     except (OSError, UnicodeError) as error:  # a full disk, a closed pipe, a terminal without such characters
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing it at exit would fail again
-        console.print(f"{outcome.path} is valid, but the report could not be printed: {error}")
+        typer.echo(f"{outcome.path} is valid, but the report could not be printed: {error}", err=True)
         raise typer.Exit(3) from None
 
 

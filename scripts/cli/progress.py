@@ -9,12 +9,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 
 class BuildProgress:
-    """Counts incidents while they are read, then draws a bar of characters: time grows with them, not with reports."""
+    """Counts incidents while they are planned, then draws a bar of characters, which the time is proportional to."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        reading = (SpinnerColumn(), TextColumn("reading incidents: {task.completed}"))
-        self._bar = Progress(*reading, console=console, transient=True, disable=not console.is_terminal)
+        planning = (SpinnerColumn(), TextColumn("planning incidents: {task.completed}"))
+        self._bar = Progress(*planning, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("", total=None)
         self._started, self._n_texts, self._n_tokens = 0.0, 0, 0
 
@@ -25,7 +25,7 @@ class BuildProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def read_incident(self) -> None:
+    def planned_incident(self) -> None:
         """Count an incident."""
         self._bar.advance(self._task)
 

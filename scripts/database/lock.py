@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 COLLECTION: Final = "nlp_locks"
 NAME: Final = "refresh"
 LEASE_SECONDS: Final = 60.0
-"""How long a lock holds that is not extended, as after a kill; a running job extends it three times as often."""
+"""A lock that is not extended expires after this time. A running job extends it every third of it."""
 
 
 class LockedError(Exception):

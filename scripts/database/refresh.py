@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pymongo.database import Database
 
@@ -20,9 +20,6 @@ from scripts.indexing.embedding import EncoderPool
 from scripts.indexing.publishing import PublishedIndex, RefusedError
 from scripts.indexing.vector_cache import VectorCache
 from scripts.sources.mongo import SKIPPED, take_in
-
-LISTED: Final = 20
-"""Most lines that are said of a list."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +42,10 @@ def refresh(
     pool: EncoderPool,
     cache: VectorCache,
     options: Options,
-    say: Callable[[str], None],
+    say: Callable[[Sequence[str]], None],
     progress: Progress,
 ) -> list[str]:
-    """Embed, write, save and publish; return the records that could not be read or written.
+    """Embed, write, save and publish; return the records that could not be read or written. `say` prints lines.
 
     Raises:
         InvalidModelError: the model gives invalid vectors.
@@ -56,27 +53,30 @@ def refresh(
         RefusedError: far fewer incidents have a vector than before; nothing was written.
         OSError, PyMongoError, BotoCoreError, ClientError: database, disk or S3 failed.
     """
-    with nullcontext() if options.dry_run else locked(database, say) as lock, take_in(database) as source:
+    with (
+        nullcontext() if options.dry_run else locked(database, lambda line: say([line])) as lock,
+        take_in(database) as source,
+    ):
         built = build(source, pool, cache, build_time(os.environ), progress)
-        say(f"{len(built.index)} incidents, {built.n_embedded} texts embedded")
-        _say_list(say, [f"Skipped {skipped}" for skipped in built.skipped])
+        say([f"{len(built.index)} incidents, {built.n_embedded} texts embedded"])
+        say([f"Skipped {skipped}" for skipped in built.skipped])
         problems = [note for note in source.notes if note.startswith(SKIPPED)]
         changes = _changes(database, built, cache, source.true_ids(), options.n_neighbors, problems)
         if lock is None:
             would_change = [str(change) for change in changes]
-            say(f"{len(would_change)} documents would change; nothing was written or published")
-            _say_list(say, would_change)
+            say([f"{len(would_change)} documents would change; nothing was written or published"])
+            say(would_change)
             return problems
         _refuse_great_loss(database, built.index, options.max_loss_percent)
         writer = DatabaseWriter(database, lock.extend)
         for change in changes:
             writer.write(change)
         writer.flush()
-        say(f"{writer.n_written} documents changed")
+        say([f"{writer.n_written} documents changed"])
         save_index(built.index, options.output)
         if options.bucket:
             lock.extend()
-            say(PublishedIndex(options.bucket).publish(options.output, options.max_loss_percent, force=False))
+            say([PublishedIndex(options.bucket).publish(options.output, options.max_loss_percent, force=False)])
         return problems + writer.problems
 
 
@@ -90,13 +90,6 @@ def _changes(
 ) -> Iterator[Change]:
     stored = stored_incidents(database, problems)
     return chain(report_changes(database, built, cache), incident_changes(stored, built, true_ids, n_neighbors))
-
-
-def _say_list(say: Callable[[str], None], lines: Sequence[str]) -> None:
-    for line in lines[:LISTED]:
-        say(line)
-    if len(lines) > LISTED:
-        say(f"and {len(lines) - LISTED} more")
 
 
 def _refuse_great_loss(database: Database[dict[str, Any]], index: IncidentIndex, max_loss_percent: float) -> None:

@@ -19,17 +19,17 @@ from scripts.sources.staging import StagedIncidents
 
 
 class Progress(Protocol):
-    """What is told of a build while it runs: a context that begins with reading and ends with the last vector."""
+    """Receives the progress of a build: entered before planning, left after the last vector."""
 
     def __enter__(self) -> object: ...
 
     def __exit__(self, *_: object) -> None: ...
 
-    def read_incident(self) -> None:
-        """One more incident was read."""
+    def planned_incident(self) -> None:
+        """One more incident was planned."""
 
     def start_embedding(self, n_texts: int, n_characters: int) -> None:
-        """Reading has ended; so many texts are pending."""
+        """Planning has ended; so many texts are pending."""
 
     def embedded(self, texts: Sequence[str], n_tokens: int) -> None:
         """These texts were embedded."""
@@ -52,7 +52,7 @@ class PlannedReport:
 class Plan:
     """What a source holds, without the texts: reports by incident, those without a text, and what was skipped.
 
-    `pending` are texts without a vector: the key of the vector, and the length in characters and the row of the text.
+    `pending` maps the cache key of a text without a vector to its length in characters and its row in the source.
     """
 
     reports: dict[int, list[PlannedReport]] = field(default_factory=dict)
@@ -62,9 +62,9 @@ class Plan:
     pending: dict[bytes, tuple[int, int]] = field(default_factory=dict)
 
     def pending_texts(self, source: StagedIncidents) -> Iterator[tuple[bytes, str]]:
-        """Keys and texts, neighbors of similar length; the longest first, so that no encoder waits long at the end."""
+        """Keys and prepared texts, longest first: batches have similar lengths, and no encoder idles at the end."""
         for key, (_, row) in sorted(self.pending.items(), key=lambda item: (-item[1][0], item[0])):
-            yield key, source.text(row)
+            yield key, prepare(source.text(row))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,10 @@ def build(source: StagedIncidents, pool: EncoderPool, cache: VectorCache, built_
         progress.start_embedding(len(plan.pending), sum(length for length, _ in plan.pending.values()))
         encoders = pool.encoders(len(plan.pending))
         empty = embed(plan.pending_texts(source), cache, encoders, pool.texts_per_batch, progress.embedded)
-    found, reports, without_text, n_truncated = IncidentMeans(skipped=plan.skipped), {}, [*plan.without_text], 0
+    found = IncidentMeans(skipped=plan.skipped)
+    reports: dict[int, list[PlannedReport]] = {}
+    without_text = [*plan.without_text]
+    n_truncated = 0
     for incident_id, planned in plan.reports.items():
         for report in planned:
             if report.key in empty:
@@ -144,7 +147,7 @@ def make_plan(source: StagedIncidents, cache: VectorCache, encoder: Encoder, pro
                 cache.put([(key, Embedding(vector, tokens=0, tokens_used=0))])
         plan.reports[incident.incident_id] = planned
         plan.titles[incident.incident_id] = incident.title
-        progress.read_incident()
+        progress.planned_incident()
     return plan
 
 

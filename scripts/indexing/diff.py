@@ -9,7 +9,7 @@ from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreig
 
 LARGEST_MOVES: Final = 10
 UNKNOWN_FINGERPRINT: Final = "unknown"
-"""Of imported vectors whose encoder is not at hand: no encoder has it, so no text is ranked against them."""
+"""Of imported vectors whose encoder is not available. No encoder has it, so no text is ranked against them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""An index file from a source of texts or of vectors, and the check of one, each with what there is to report."""
+"""The jobs of build_index: build, import or check an index file, each with an Outcome."""
 
 import dataclasses
 import os
@@ -26,15 +26,6 @@ class Target:
     old: IncidentIndex | None
     built_at: str
     started: float = dataclasses.field(default_factory=time.monotonic)
-
-
-@dataclasses.dataclass(frozen=True)
-class NamedEncoder:
-    """An encoder that is not at hand: what is known of the one that made the vectors of a source."""
-
-    name: str
-    revision: str
-    token_limit: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,24 +104,30 @@ def build_file(
     )
 
 
-def import_file(source: VectorSource, encoder: NamedEncoder | Path, target: Target) -> Outcome:
-    """Build an index of the vectors of a source.
-
-    `encoder` is the model folder whose encoder made them, or what is known of an encoder that is not at hand.
+def encoder_of(folder: Path) -> EncoderInfo:
+    """The encoder of a model folder.
 
     Raises:
         InvalidModelError: the model folder is unusable.
+    """
+    return encoder_info(load_verified(folder))
+
+
+def named_encoder(name: str, revision: str, token_limit: int) -> EncoderInfo:
+    """An encoder of which only this is known; no text can be ranked against its vectors."""
+    return EncoderInfo(name, revision, UNKNOWN_FINGERPRINT, 0, token_limit)
+
+
+def import_file(source: VectorSource, encoder: EncoderInfo, target: Target) -> Outcome:
+    """Build an index of the vectors of a source, made by an encoder; width 0 takes the width of the first vector.
+
+    Raises:
         OSError: the source cannot be read, or the index cannot be written.
         ValueError: the source is invalid.
     """
-    if isinstance(encoder, Path):
-        info = encoder_info(load_verified(encoder))
-        means = import_vectors(source, info.width)
-    else:
-        means = import_vectors(source, None)
-        width = means.means[0].numel() if means.means else 0
-        info = EncoderInfo(encoder.name, encoder.revision, UNKNOWN_FINGERPRINT, width, encoder.token_limit)
-    index = means.index(info, source.name, target.built_at)
+    means = import_vectors(source, encoder.width or None)
+    width = means.means[0].numel() if means.means else 0
+    index = means.index(dataclasses.replace(encoder, width=width), source.name, target.built_at)
     save_index(index, target.path)
     return Outcome(
         path=target.path,

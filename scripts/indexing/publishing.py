@@ -73,7 +73,7 @@ class PublishedIndex:
         raise RefusedError("there is no earlier version that differs from what is published")
 
     def _replace(self, current: Any, file: Path, max_loss_percent: float, *, force: bool, version: str = "") -> str:
-        """Publish a file, which may hold an earlier `version`, in the place of `current` and of nothing else."""
+        """Publish a file, which may hold an earlier `version`, in place of exactly `current`."""
         index = load_index(file)
         content = file.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -118,7 +118,7 @@ class PublishedIndex:
         return earlier[earlier.index(than) + 1 :] if than in earlier else []
 
     def _put(self, content: bytes, metadata: dict[str, str], replaced: Any) -> str:
-        """Put an object in the place of the one that was looked at, and of no other; return its version."""
+        """Replace exactly the object that `_head` saw; return the new version's id."""
         condition = {"IfMatch": replaced["ETag"]} if replaced is not None else {"IfNoneMatch": "*"}
         checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
         try:
@@ -135,7 +135,9 @@ class PublishedIndex:
 def _refuse_unlike(published: dict[str, str], new: dict[str, str], max_loss_percent: float) -> None:
     """Raise RefusedError if the new index must not replace the published one."""
     if missing := {SHA256_KEY, FINGERPRINT_KEY, "incidents"} - published.keys():
-        raise RefusedError(f"what is published does not say its {', '.join(sorted(missing))}; --force replaces it")
+        raise RefusedError(
+            f"the published object lacks {', '.join(sorted(missing))} in its metadata; --force replaces it"
+        )
     if is_foreign(new[FINGERPRINT_KEY], published[FINGERPRINT_KEY]):
         raise RefusedError(
             f"expected an index of the published one's encoder ({published['fingerprint'][:12]}), got one of "

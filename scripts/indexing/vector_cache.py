@@ -1,8 +1,7 @@
 """Vectors of texts that were embedded before, so that only new and edited texts are embedded again.
 
-A SQLite file. The key of a vector is what made it: the encoder's fingerprint, with what else its last bits depend on
-(`EncoderPool.made_by`), and the SHA-256 of the prepared text. So nothing in it can be out of date but the last bits,
-which differ on another kind of CPU or with another release of torch. Deleting the file costs time and nothing else.
+A SQLite file. The key of a vector is what made it, see `EncoderPool.made_by`, and the SHA-256 of the prepared text.
+Entries never become stale, but their last bits may differ on another CPU or with another torch.
 """
 
 import hashlib
@@ -48,12 +47,12 @@ class VectorCache:
     cut may lose the last ones.
 
     Raises:
-        UnusableCacheError: as every method does.
+        UnusableCacheError: the file cannot be used; every method can raise it.
     """
 
-    def __init__(self, path: Path | None, *, fingerprint: str, width: int) -> None:
+    def __init__(self, path: Path | None, *, made_by: str, width: int) -> None:
         self._path = path
-        self.fingerprint = fingerprint
+        self._made_by = made_by
         self._width = width
         with self._explained():
             if path is not None:
@@ -78,13 +77,13 @@ class VectorCache:
     def __contains__(self, key: bytes) -> bool:
         query = "SELECT 1 FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
         with self._explained():
-            return self._database.execute(query, (self.fingerprint, key)).fetchone() is not None
+            return self._database.execute(query, (self._made_by, key)).fetchone() is not None
 
     def __len__(self) -> int:
         """The number of vectors."""
         query = "SELECT COUNT(*) FROM vectors WHERE fingerprint = ?"
         with self._explained():
-            return int(self._database.execute(query, (self.fingerprint,)).fetchone()[0])
+            return int(self._database.execute(query, (self._made_by,)).fetchone()[0])
 
     def get(self, key: bytes) -> Embedding:
         """The embedding under a key.
@@ -94,7 +93,7 @@ class VectorCache:
         """
         query = "SELECT vector, crc32, tokens, tokens_used FROM vectors WHERE fingerprint = ? AND text_sha256 = ?"
         with self._explained():
-            row = self._database.execute(query, (self.fingerprint, key)).fetchone()
+            row = self._database.execute(query, (self._made_by, key)).fetchone()
             if row is None:
                 raise KeyError(key.hex())
             vector, crc32, tokens, tokens_used = row
@@ -107,7 +106,7 @@ class VectorCache:
         rows = []
         for key, embedding in embeddings:
             vector = array("f", embedding.vector.tolist()).tobytes()
-            rows.append((self.fingerprint, key, vector, zlib.crc32(vector), embedding.tokens, embedding.tokens_used))
+            rows.append((self._made_by, key, vector, zlib.crc32(vector), embedding.tokens, embedding.tokens_used))
         with self._explained(), self._transaction():
             self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -119,7 +118,7 @@ class VectorCache:
                 self._database.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in used))
                 removed = self._database.execute(
                     "DELETE FROM vectors WHERE fingerprint = ? AND text_sha256 NOT IN (SELECT text_sha256 FROM used)",
-                    (self.fingerprint,),
+                    (self._made_by,),
                 ).rowcount
             self._database.execute("DROP TABLE used")
             self._database.execute("VACUUM")

@@ -1,30 +1,22 @@
 """Which pages of other origins may read the local server's answers, and API Gateway's headers that say so."""
 
-import re
 from collections.abc import Mapping
-from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from incidents.http.routes import CORS_HEADERS, METHODS
-
-DEFAULT_ORIGINS: Final = "http://localhost:3000,https://incidentdatabase.ai"
+from incidents.http.routes import CORS_HEADERS, DEFAULT_ORIGINS, METHODS, parse_origins
 
 
 def read_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The origins in CORS_ALLOW_ORIGINS, separated by commas.
+    """The origins in CORS_ALLOW_ORIGINS, or the default ones.
 
     Raises:
-        ValueError: an entry is not an origin in lower case. `*` is refused: browsers ignore it with credentials.
+        ValueError: an entry is not an origin.
     """
-    origins = tuple(origin.strip() for origin in (environment.get("CORS_ALLOW_ORIGINS") or DEFAULT_ORIGINS).split(","))
-    for origin in origins:
-        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin, re.ASCII):
-            raise ValueError(f"expected CORS_ALLOW_ORIGINS to hold origins such as https://example.org, got {origin!r}")
-    return origins
+    return parse_origins(environment.get("CORS_ALLOW_ORIGINS") or DEFAULT_ORIGINS)
 
 
 class GatewayCors(CORSMiddleware):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from incidents.http.routes import ALIASES, METHODS, routes
@@ -30,7 +31,8 @@ def make_document() -> Json:
     """The document; its examples are the configured service's answers."""
     paths: dict[str, Json] = {}
     for path, script in routes().items():
-        describe = {"page": _page, "info": _info, "embed": _embed, "similar": _similar}[script]
+        if (describe := DESCRIPTIONS.get(script)) is None:
+            raise ValueError(f"expected a description of /{script} in scripts/local/openapi_document.py, got none")
         paths[path] = {
             method.lower(): describe(method)
             | {"operationId": f"{method.lower()}_{path.strip('/').replace('-', '_') or 'root'}", "tags": [script]}
@@ -141,3 +143,12 @@ def format_document(document: Json) -> str:
     text = json.dumps(document, indent=2, ensure_ascii=False)
     numbers = r"\[\s+(-?[\d.e-]+(?:,\s+-?[\d.e-]+)*)\s+\]"
     return re.sub(numbers, lambda found: " ".join(found[0].split()), text) + "\n"
+
+
+DESCRIPTIONS: Final[dict[str, Callable[[str], Json]]] = {
+    "embed": _embed,
+    "info": _info,
+    "page": _page,
+    "similar": _similar,
+}
+"""What describes a method of each script's route."""

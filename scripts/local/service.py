@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from incidents.names import INDEX_FILENAME
 from incidents.settings import settings
 
@@ -18,18 +16,15 @@ def configure(model: Path, index: Path | None) -> None:
     """Point the service at a model folder and an index file; call this before `load_handler`.
 
     Raises:
-        typer.BadParameter: a path does not exist, or a setting in the environment is invalid.
+        ValueError: a path does not exist, or a setting in the environment is invalid.
     """
     index = index or model / INDEX_FILENAME
     for path in (model, index):
         if not path.exists():
-            raise typer.BadParameter(f"{path} does not exist; `make index` makes the default model and index")
+            raise ValueError(f"{path} does not exist; `make index` makes the default model and index")
     os.environ |= {"MODEL_PATH": str(model), "INDEX_PATH": str(index)}
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")  # nobody collects metrics here
-    try:
-        settings()
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    settings()
 
 
 def load_handler(script: str) -> Callable[[dict[str, Any], Any], Any]:

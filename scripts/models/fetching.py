@@ -75,7 +75,7 @@ def _fetch_longformer(folder: Path, output: Path, downloads: Path) -> FetchedMod
 
 def _convert(source: Path, name: str, revision: str, folder: Path) -> FetchedModel:
     """Convert a model; without a revision, the digest of its weights is its revision."""
-    print(f"Converting {name} and comparing its vectors with those of transformers", file=sys.stderr)
+    sys.stderr.write(f"Converting {name} and comparing its vectors with those of transformers\n")
     from scripts.models.conversion import DifferentVectorsError, convert  # noqa: PLC0415 (not installed for minilm)
 
     try:

@@ -11,6 +11,9 @@ STAGED_FILENAME: Final = ".copied-by-make"
 """Marks a folder as a copy, which the next copy may replace; the image leaves it out."""
 
 
+TEMPORARY: Final = ".model-"
+
+
 class StagingError(Exception):
     """The model must not or cannot be staged; the message says why."""
 
@@ -33,7 +36,9 @@ def stage(model: Path | None, target: Path) -> None:
     weights = model / WEIGHTS_FILENAME
     if not weights.is_file():
         raise StagingError(f"expected the weights of a model in {weights}, found no such file")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".model-") as temporary:
+    for leftover in target.parent.glob(f"{TEMPORARY}*"):  # of a copy that was killed
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=TEMPORARY) as temporary:
         copy = Path(temporary, "copy")
         shutil.copytree(model, copy)
         (copy / STAGED_FILENAME).touch()

@@ -1,4 +1,4 @@
-"""What every source of incidents gives, whatever it reads."""
+"""The types that every source produces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -26,7 +26,10 @@ def stage_json_lines(path: Path, staged: StagedIncidents) -> None:
                     f"title (string) and reports (list of objects with a text), got something else: "
                     f"{type(error).__name__}: {error}"  # its repr can hold the line, and a text must not be logged
                 ) from error
-            staged.add_incident_with_texts(incident_id, title, texts)
+            try:
+                staged.add_incident_with_texts(incident_id, title, texts)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
 
 
 def _parse(line: bytes) -> tuple[int, str, list[str]]:

@@ -72,4 +72,7 @@ def open_source(spec: str, *, sample: Path, downloads: Path) -> Iterator[StagedI
             with open_mongo(place, os.environ) as staged:
                 yield staged
         case _:
-            raise ValueError(f"expected a source, one of\n{TEXT_SPECS}got another kind")
+            raise ValueError(
+                f"expected a source, one of\n{TEXT_SPECS}got another kind; for files of vectors, use "
+                "`python -m scripts.build_index import`"
+            )

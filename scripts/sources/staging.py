@@ -15,7 +15,7 @@ from scripts.sources.incident import LARGEST_NUMBER, Incident, Report, StoredVec
 from scripts.sources.plain_text import strip_markdown
 
 ISSUE_REPORT: Final = "it reports on an issue, not on an incident"
-"""Why a report of the AI Incident Database is excluded that is no incident report."""
+"""Why a report on an issue is excluded."""
 SCHEMA: Final = """
 CREATE TABLE incidents (incident_id INTEGER PRIMARY KEY, true_id INTEGER, title TEXT);
 CREATE INDEX incidents_by_true_id ON incidents (true_id);
@@ -56,10 +56,6 @@ class StagedIncidents:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
-
-    def __len__(self) -> int:
-        """The number of incidents, duplicates folded."""
-        return int(self._database.execute("SELECT COUNT(DISTINCT true_id) FROM incidents").fetchone()[0])
 
     def add_incident(self, incident_id: int, title: str, report_numbers: Iterable[int]) -> None:
         """Take in an incident and the numbers of its reports.

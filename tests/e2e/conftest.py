@@ -12,7 +12,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"service: {config.getoption('url')}"
+    url = config.getoption("url")
+    if url == "":
+        raise pytest.UsageError("expected the address of a service, got none: make smoke URL=https://…")
+    return f"service: {url}"
 
 
 @pytest.fixture(scope="session")

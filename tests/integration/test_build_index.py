@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import EncoderInfo
 from incidents.model.encoder import Encoder
+from scripts import build_index
 from scripts.sources import spec
 from support.build_output import answer
 
@@ -131,7 +132,7 @@ def test_vectors_of_texts_that_were_computed_together_are_kept_apart(
     assert found[1][1] == found[4][1] == (tmp_path / "again.pt").read_bytes()
 
 
-def test_the_command_line_builds_the_sample_and_documents_itself(tiny_folder: Path, tmp_path: Path) -> None:
+def test_the_command_line_builds_the_sample(tiny_folder: Path, tmp_path: Path) -> None:
     program = [sys.executable, "-m", "scripts.build_index"]
     options = ["--model", str(tiny_folder), "--output", str(tmp_path / "index.pt"), "--no-cache"]
     done = subprocess.run([*program, "build", *options], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -140,7 +141,14 @@ def test_the_command_line_builds_the_sample_and_documents_itself(tiny_folder: Pa
     assert "embedding" in done.stderr
     assert "182 of 182 reports" in done.stderr
     assert "tokens/s" in done.stderr
-    shown = subprocess.run([*program, "--help"], capture_output=True, text=True, check=True).stdout
-    for line in f"{spec.TEXT_SPECS}{spec.VECTOR_SPECS}".splitlines():
+
+
+@pytest.mark.parametrize(("command", "specs"), [("build", spec.TEXT_SPECS), ("import", spec.VECTOR_SPECS)])
+def test_a_command_lists_its_sources_and_exit_statuses(
+    capsys: pytest.CaptureFixture[str], command: str, specs: str
+) -> None:
+    assert build_index.main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for line in specs.splitlines():
         assert line in shown
     assert "Exit status:\n    0  " in shown

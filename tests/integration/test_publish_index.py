@@ -123,7 +123,7 @@ def test_an_index_of_another_encoder_is_refused(s3: Any, run: Run, file: Callabl
 def test_what_says_nothing_of_itself_is_replaced_by_force_only(s3: Any, run: Run, file: Callable[..., Path]) -> None:
     put(s3, b"something")
     status, said = run(file(1, 2))
-    assert (status, "does not say its fingerprint, incidents" in said) == (1, True)
+    assert (status, "lacks fingerprint, incidents in its metadata" in said) == (1, True)
     assert run(file(1, 2), "--force")[0] == 0
 
 

@@ -89,9 +89,7 @@ def test_moved_and_removed_reports_change_the_incidents_alone(
     assert database.incident(4)["embedding"]["from_reports"] == [11, 40]
 
 
-def test_what_is_in_the_index_no_more_has_no_vector_and_no_neighbours_any_more(
-    database: Database, refresh: Run
-) -> None:
+def test_an_incident_that_left_the_index_loses_its_vector_and_neighbors(database: Database, refresh: Run) -> None:
     refresh()
     database.edit("reports", {"report_number": 20}, text="![](picture.png)")
     database.edit("incidents", {"incident_id": 4}, reports=[])

@@ -1,7 +1,7 @@
 """A MongoDB server for tests: real clients speak to it over the wire, and mongomock answers.
 
 It speaks OP_MSG as the MongoDB Wire Protocol specification describes it, and the commands that find and write. A
-real server cannot be had where these tests run, and mockupdb, made for this, has had no release since 2021.
+real server is not available where these tests run, and mockupdb, made for this, has had no release since 2021.
 """
 
 import struct

@@ -27,7 +27,7 @@ class Recorded:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def read_incident(self) -> None:
+    def planned_incident(self) -> None:
         self.n_incidents += 1
 
     def start_embedding(self, n_texts: int, n_characters: int) -> None:
@@ -43,7 +43,7 @@ def pool(tiny_folder: Path) -> EncoderPool:
 
 
 def run(source: StagedIncidents, pool: EncoderPool, progress: Recorded | None = None) -> Build:
-    with VectorCache(None, fingerprint=pool.made_by, width=pool.encoder.width) as cache:
+    with VectorCache(None, made_by=pool.made_by, width=pool.encoder.width) as cache:
         return build(source, pool, cache, BUILT_AT, progress or Recorded())
 
 
@@ -64,7 +64,7 @@ def test_every_text_is_embedded_once(pool: EncoderPool) -> None:
 def test_the_longest_texts_are_embedded_first(pool: EncoderPool) -> None:
     with (
         StagedIncidents("") as source,
-        VectorCache(None, fingerprint=pool.made_by, width=pool.encoder.width) as cache,
+        VectorCache(None, made_by=pool.made_by, width=pool.encoder.width) as cache,
     ):
         source.add_incident_with_texts(1, "One", ["w5 w6", "*w7*", "w8 w9 w10"])
         plan = make_plan(source, cache, pool.encoder, Recorded())
@@ -130,7 +130,7 @@ def test_a_stored_vector_of_this_encoder_and_text_is_taken_over_even_for_the_sam
 def test_any_other_stored_vector_is_not(pool: EncoderPool, change: Callable[..., Any]) -> None:
     with (
         StagedIncidents("") as source,
-        VectorCache(None, fingerprint=pool.made_by, width=pool.encoder.width) as cache,
+        VectorCache(None, made_by=pool.made_by, width=pool.encoder.width) as cache,
     ):
         source.add_incident(1, "One", [11])
         source.add_report(11, "*w5*", stored=change(*stored(pool.encoder, "w5")))

@@ -25,7 +25,7 @@ def threads() -> Iterator[None]:
 def embed_all(texts: list[str], folder: Path, n_encoders: int, texts_per_batch: int) -> dict[str, Embedding]:
     encoders = [Encoder.load(folder) for _ in range(n_encoders)]
     told: list[int] = []
-    with VectorCache(None, fingerprint="f", width=32) as cache:
+    with VectorCache(None, made_by="f", width=32) as cache:
         distinct = [(cache.key(text), text) for text in dict.fromkeys(texts)]
         empty = embed(distinct, cache, encoders, texts_per_batch, lambda _, tokens: told.append(tokens))
         found = {text: cache.get(cache.key(text)) for text in texts if cache.key(text) not in empty}
@@ -73,7 +73,7 @@ def test_a_failure_keeps_every_vector_that_was_computed(
 
     for encoder in encoders:
         encoder.encode_batch = compute  # type: ignore[method-assign, assignment]
-    with VectorCache(None, fingerprint="f", width=32) as cache:
+    with VectorCache(None, made_by="f", width=32) as cache:
         distinct = [(cache.key(text), text) for text in dict.fromkeys(TEXTS)]
         with pytest.raises(type(failure)):
             embed(distinct, cache, encoders, 1, lambda *_: None)

@@ -24,7 +24,7 @@ def cache(path: Path) -> Iterator[VectorCache]:
 
 
 def open_cache(path: Path | None, fingerprint: str = "f" * 64, width: int = 2) -> VectorCache:
-    return VectorCache(path, fingerprint=fingerprint, width=width)
+    return VectorCache(path, made_by=fingerprint, width=width)
 
 
 def embedding(*numbers: float) -> Embedding:
@@ -89,7 +89,8 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("statement", ["PRAGMA user_version = 0", "PRAGMA application_id = 5"])
 def test_another_database_or_version_is_refused(path: Path, statement: str) -> None:
-    open_cache(path)._database.close()
+    with open_cache(path):
+        pass
     with sqlite3.connect(path) as database:
         database.execute(statement)
     database.close()

@@ -1,5 +1,6 @@
 """The routes of the HTTP API, declared once for the stack and for the local server."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,24 @@ ALIASES: Final = {
 
 CORS_HEADERS: Final = ("Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key")
 """The request headers that a browser may send from another origin."""
+
+
+DEFAULT_ORIGINS: Final = "http://localhost:3000,https://incidentdatabase.ai"
+"""The origins whose pages may call the API unless CORS_ALLOW_ORIGINS lists others."""
+
+
+def parse_origins(value: str) -> tuple[str, ...]:
+    """Split the value of CORS_ALLOW_ORIGINS at commas.
+
+    Raises:
+        ValueError: an entry is not an origin in lower case, as browsers send it. `*` is refused: browsers ignore it for
+            calls with credentials.
+    """
+    origins = tuple(origin.strip() for origin in value.split(","))
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin, re.ASCII):
+            raise ValueError(f"expected CORS_ALLOW_ORIGINS to hold origins such as https://example.org, got {origin!r}")
+    return origins
 
 
 def script_names(folder: Path = SCRIPTS_FOLDER) -> list[str]:

@@ -1,4 +1,4 @@
-"""The manifest of a model folder: its model's name and revision, and its files. `scripts/fetch_model.py` writes it."""
+"""The manifest of a model folder: the model's name, revision and files; scripts/models/fetching.py writes it."""
 
 import hashlib
 from pathlib import Path

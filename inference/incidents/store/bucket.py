@@ -34,7 +34,7 @@ SHA256_KEY: Final = "sha256"
 FINGERPRINT_KEY: Final = "fingerprint"
 """Metadata of the published index: the SHA-256 of its file in hex, and its encoder's fingerprint.
 
-`scripts/publish_index.py` writes both."""
+`scripts/indexing/publishing.py` writes both."""
 
 TEMPORARY: Final = ".download-"
 """How the names of temporary folders on the cache begin."""

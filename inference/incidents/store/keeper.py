@@ -75,7 +75,7 @@ class IndexKeeper:
                 self._refresh, self._started_at = refresh, now
 
     def _wait(self) -> None:
-        with self._lock:  # the local server calls this from many threads
+        with self._lock:
             refresh, started_at = self._refresh, self._started_at
         if refresh is not None and started_at is not None:
             refresh.join(max(0.0, started_at + PATIENCE_SECONDS - monotonic()))
