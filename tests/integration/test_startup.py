@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from incidents.index.file import save_index
+from incidents.index.incident_index import IncidentIndex
 from incidents.store.current import IMAGE_FOLDER
 
 
@@ -58,3 +60,21 @@ except ImportError as error:
     print(error, gc.isenabled())
 """
     assert run(program, PYTHONPATH=f"{tmp_path}:{IMAGE_FOLDER}").split() == ["broken", "True"]
+
+
+def test_a_handler_needs_neither_transformers_nor_numpy_and_loads_nothing_at_import(
+    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
+) -> None:
+    program = """
+import sys
+sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
+import similar
+assert "tokenizers" not in sys.modules
+answer = similar.handler({"text": "w5"}, None)
+assert answer["statusCode"] == 200, answer
+"""
+    save_index(tiny_index, tmp_path / "index.pt")
+    environment = {"PYTHONPATH": IMAGE_FOLDER, "MODEL_PATH": tiny_folder, "INDEX_PATH": tmp_path / "index.pt"}
+    command = [sys.executable, "-W", "error::UserWarning", "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

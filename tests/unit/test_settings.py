@@ -3,8 +3,6 @@
 import dataclasses
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_type_hints
@@ -185,21 +183,3 @@ def test_an_explicit_model_folder_also_has_the_index(
     save_index(tiny_index, tmp_path / "mine" / "incident_cls.pt")
     configure(MODEL_PATH=tmp_path / "mine")
     assert len(current().index(built_with=current().encoder())) == 4
-
-
-def test_a_handler_needs_neither_transformers_nor_numpy_and_loads_nothing_at_import(
-    tiny_folder: Path, tiny_index: IncidentIndex, tmp_path: Path
-) -> None:
-    program = """
-import sys
-sys.modules["numpy"] = sys.modules["transformers"] = None  # importing them fails
-import similar
-assert "tokenizers" not in sys.modules
-answer = similar.handler({"text": "w5"}, None)
-assert answer["statusCode"] == 200, answer
-"""
-    save_index(tiny_index, tmp_path / "index.pt")
-    environment = {"PYTHONPATH": IMAGE_FOLDER, "MODEL_PATH": tiny_folder, "INDEX_PATH": tmp_path / "index.pt"}
-    command = [sys.executable, "-W", "error::UserWarning", "-c", program]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
