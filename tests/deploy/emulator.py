@@ -49,14 +49,14 @@ class Alarm(CloudFormationModel):
 
 def delete_route_table(table: RouteTable, *_: str) -> None:
     """Delete a route table. moto's CloudFormation leaves it behind and then fails to delete its VPC."""
-    for association in list(table._associations):
+    for association in list(table._associations):  # noqa: SLF001
         table.ec2_backend.disassociate_route_table(association)
     table.ec2_backend.delete_route_table(table.id)
 
 
 def delete_resources(resources: ResourceMap) -> None:
     """Delete a stack, but keep resources with the policy RetainExceptOnCreate, which moto does not know."""
-    for resource in resources._resource_json_map.values():
+    for resource in resources._resource_json_map.values():  # noqa: SLF001
         if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
             resource["DeletionPolicy"] = "Retain"
     delete_by_moto(resources)
