@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from incidents.names import INDEX_FILENAME
 from scripts.cli.paths import MODEL_FOLDER
-from support.server import serve
+from support.servers.server import serve
 
 INDEX = MODEL_FOLDER / INDEX_FILENAME
 

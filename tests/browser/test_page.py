@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from support.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_with, cards, find, stand_in
+from browser.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_with, cards, find, stand_in
 
 
 def test_the_incident_that_a_text_is_about_comes_first(open_page: OpenPage) -> None:

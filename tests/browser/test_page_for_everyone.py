@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from support.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
+from browser.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
 
 
 def test_the_page_works_with_only_a_keyboard(open_page: OpenPage) -> None:

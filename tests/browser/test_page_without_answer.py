@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from support.visitor import CRUISE, OpenPage, answer_later, answer_with, cards, find
+from browser.visitor import CRUISE, OpenPage, answer_later, answer_with, cards, find
 
 INDEX = Path(__file__).resolve().parents[2] / "models" / "minilm" / "incident_cls.pt"
 

@@ -18,7 +18,7 @@ from incidents.http.routes import routes
 from incidents.index.file import save_index
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.model.encoder import Encoder
-from support.server import REPOSITORY, Server, serve
+from support.servers.server import REPOSITORY, Server, serve
 from support.tiny import make_index
 
 ROUTES = sorted(routes())

@@ -19,8 +19,8 @@ from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from scripts.cli.paths import REPOSITORY
 from scripts.indexing.publishing import PublishedIndex
-from support.faulty_proxy import FaultyProxy, faulty_proxy
 from support.publishing import BUCKET, CREDENTIALS, make_bucket
+from support.servers.faulty_proxy import FaultyProxy, faulty_proxy
 
 KEY = "incident_cls.pt"
 

@@ -11,7 +11,7 @@ from time import sleep
 
 from incidents.index.file import load_index
 from incidents.store.bucket import TEMPORARY
-from support.faulty_proxy import FaultyProxy
+from support.servers.faulty_proxy import FaultyProxy
 
 N_CONTAINERS = 8
 N_KILLS = 20

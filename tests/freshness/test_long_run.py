@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from support.faulty_proxy import FAULTS, FaultyProxy
-from support.lambda_runtime import LambdaRuntime, lambda_runtime
+from support.servers.faulty_proxy import FAULTS, FaultyProxy
+from support.servers.lambda_runtime import LambdaRuntime, lambda_runtime
 
 SECONDS = float(os.environ.get("FRESHNESS_SECONDS") or 60)
 N_CONTAINERS = 2

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.container import IMAGE, ONE_THREAD, Container, buildah
-from support.lambda_runtime import EMULATOR, lambda_runtime
+from support.servers.container import IMAGE, ONE_THREAD, Container, buildah
+from support.servers.lambda_runtime import EMULATOR, lambda_runtime
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.container import IMAGE, PLATFORM, Container, buildah, files
+from support.servers.container import IMAGE, PLATFORM, Container, buildah, files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TAG = f"{IMAGE}-as-deployed"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.container import PLATFORM, buildah
+from support.servers.container import PLATFORM, buildah
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "docker_by_buildah.sh"
 TAG = "asset-of-a-test"

@@ -17,9 +17,9 @@ from moto.server import ThreadedMotoServer
 
 from incidents.http.routes import script_names
 from incidents.store import current as store
-from support.container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
-from support.lambda_runtime import PATIENCE_SECONDS
 from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, put, saved
+from support.servers.container import IMAGE, ONE_THREAD, PYTHON, Container, buildah, files
+from support.servers.lambda_runtime import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTICLE = "A robotaxi struck a pedestrian and dragged her along the street. " * 40

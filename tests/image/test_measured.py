@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.container import IMAGE, buildah
+from support.servers.container import IMAGE, buildah
 
 LONG_TEXT = "A robotaxi struck a pedestrian and dragged her along the street. " * 40
 

@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from scripts import build_index, refresh_database
 from support.database import Database
-from support.mongo_server import MongoServer, serving
 from support.publishing import CREDENTIALS, make_bucket
+from support.servers.mongo_server import MongoServer, serving
 
 Command = Callable[..., int]
 

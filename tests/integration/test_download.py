@@ -10,7 +10,7 @@ import pytest
 
 from scripts.sources import download as module
 from scripts.sources.download import download
-from support.thread_server import in_thread
+from support.servers.thread_server import in_thread
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
 

@@ -17,8 +17,8 @@ import pytest
 from e2e.service import service_at
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
-from support.server import REPOSITORY, serve
-from support.thread_server import in_thread
+from support.servers.server import REPOSITORY, serve
+from support.servers.thread_server import in_thread
 
 
 def smoke(*options: str) -> tuple[int, dict[str, int]]:

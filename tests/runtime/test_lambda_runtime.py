@@ -19,7 +19,7 @@ import pytest
 from incidents.http.routes import script_names
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
-from support.lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
+from support.servers.lambda_runtime import LARGEST_EVENT, PATIENCE_SECONDS, LambdaRuntime, lambda_runtime
 
 RuntimeOf = Callable[[str], LambdaRuntime]
 """The running runtime of a Lambda script, started on first use."""
@@ -145,7 +145,7 @@ def test_no_process_is_left_when_the_tests_are_killed(environment: dict[str, str
     script = f"""
 import os
 from pathlib import Path
-from support.lambda_runtime import lambda_runtime
+from support.servers.lambda_runtime import lambda_runtime
 
 with lambda_runtime({command("page")}, {environment}, Path({str(tmp_path / "log")!r})) as runtime:
     runtime.invoke({{}})

@@ -15,8 +15,8 @@ from incidents.http.routes import routes
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from scripts.local.gateway import gateway
-from support.lambda_runtime import LambdaRuntime, lambda_runtime
-from support.server import Server, serve
+from support.servers.lambda_runtime import LambdaRuntime, lambda_runtime
+from support.servers.server import Server, serve
 
 EMBED = json.dumps([0.5, -0.25] * 16)
 

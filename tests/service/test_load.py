@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from scripts.cli.paths import MODEL_FOLDER, SAMPLE
-from support.server import serve
+from support.servers.server import serve
 
 CONNECTIONS = 200
 REQUESTS = 2000

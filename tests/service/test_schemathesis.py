@@ -12,7 +12,7 @@ from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from scripts.cli.paths import OPENAPI
 from scripts.local.openapi_schemas import NUMBERS
-from support.server import serve
+from support.servers.server import serve
 
 FOLDER = Path(__file__).parent
 EXAMPLES_PER_OPERATION = 100

@@ -19,7 +19,7 @@ from transformers import LongformerConfig, LongformerModel
 
 from incidents.model.encoder import Encoder
 from scripts.models.fetching import LONGFORMER, LONGFORMER_FILENAMES, LONGFORMER_REVISION
-from support.hub_server import Hub, serving_hub
+from support.servers.hub_server import Hub, serving_hub
 from support.tiny import make_model, write_tokenizer
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.mongo_server import MongoServer, serving
+from support.servers.mongo_server import MongoServer, serving
 from support.tiny import make_model
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import copy
 from itertools import chain
 from typing import Any
 
-from support.mongo_server import MongoServer
+from support.servers.mongo_server import MongoServer
 
 INCIDENTS = [
     {"incident_id": 1, "title": "One", "reports": [10, 11], "editor": "kept"},

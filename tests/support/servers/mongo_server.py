@@ -17,7 +17,7 @@ import bson
 import mongomock
 from pymongo.errors import BulkWriteError
 
-from support.thread_server import in_thread
+from support.servers.thread_server import in_thread
 
 OP_MSG = 2013
 OP_QUERY = 2004

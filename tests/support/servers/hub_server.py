@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep
 
-from support.thread_server import in_thread
+from support.servers.thread_server import in_thread
 
 LARGE_BYTES = 10_000
 """Files of at least this size have the SHA-256 of their content as ETag, as in Git LFS; smaller ones git's SHA-1."""

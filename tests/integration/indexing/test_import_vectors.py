@@ -15,7 +15,7 @@ from support.build_output import refused
 from support.envelope import open_answer
 
 Command = Callable[..., int]
-NLP_LAMBDAS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nlp-lambdas"
+NLP_LAMBDAS = Path(__file__).resolve().parents[4] / "shared" / "data" / "nlp-lambdas"
 
 
 def test_a_real_users_state_csv_answers_an_embed_and_refuses_a_text(

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.sources.plain_text import strip_markdown
 
-SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "incidents.jsonl"
+SAMPLE = Path(__file__).resolve().parents[3] / "sample" / "incidents.jsonl"
 
 
 @pytest.mark.parametrize(

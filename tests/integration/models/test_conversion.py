@@ -25,7 +25,7 @@ from scripts.models import conversion
 from scripts.models import hub as hub_module
 from scripts.models.fetching import LONGFORMER, LONGFORMER_FILENAMES, LONGFORMER_REVISION
 from support.full_disk import full_disk
-from support.hub_server import Hub, etag, serving_hub
+from support.servers.hub_server import Hub, etag, serving_hub
 from support.tiny import make_model, write_tokenizer
 
 WEIGHTS = "pytorch_model.bin"

@@ -11,7 +11,7 @@ import pytest
 from scripts.sources.snapshot import open_snapshot
 from support.staged import Content, content
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 INCIDENTS = """\
 _id,incident_id,date,reports,Alleged deployer of AI system,description,title
 ObjectId(1),3,2020-01-02,"[30,31]","[""youtube""]","A description, with

@@ -9,9 +9,9 @@ import pytest
 
 from scripts import refresh_database
 from scripts.cli.paths import MODEL_FOLDER, SAMPLE
-from support.mongo_server import MongoServer, serving
+from support.servers.mongo_server import MongoServer, serving
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "aiid" / "incidents.csv"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "aiid" / "incidents.csv"
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from scripts.sources import mongo
 from scripts.sources.incident import StoredVector
 from scripts.sources.mongo import open_mongo
-from support.mongo_server import MongoServer, serving
+from support.servers.mongo_server import MongoServer, serving
 from support.staged import Content
 from support.staged import content as staged_content
 

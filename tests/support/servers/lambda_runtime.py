@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-EMULATOR = Path(__file__).resolve().parents[2] / ".cache" / "aws-lambda-rie"
+EMULATOR = Path(__file__).resolve().parents[3] / ".cache" / "aws-lambda-rie"
 """`make test-runtime` takes it from the package of the AWS SAM CLI."""
 
 LARGEST_EVENT = 6 * 1024 * 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 
-INFERENCE = str(Path(__file__).resolve().parents[2] / "inference")
+INFERENCE = str(Path(__file__).resolve().parents[3] / "inference")
 
 
 def test_the_next_save_removes_the_leftovers_of_a_killed_one(tiny_index: IncidentIndex, tmp_path: Path) -> None:
