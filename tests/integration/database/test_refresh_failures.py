@@ -120,6 +120,15 @@ def test_the_lock_of_a_killed_run_is_taken_whatever_is_in_it(
     assert database.server.data[COLLECTION].count_documents({}) == 0
 
 
+def test_a_running_job_keeps_its_lock(database: Database, refresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It extends the lock every second; a waiter must not take it before it is unchanged for three."""
+    monkeypatch.setattr(database_lock, "LEASE_SECONDS", 3.0)
+    with mongo.connect(database.server.uri, {}) as running, database_lock.locked(running, print):
+        status, said = refresh()
+    assert (status, "another run is writing" in said) == (1, True)
+    assert database.updates == []
+
+
 def test_the_lock_is_held_until_the_index_is_published(
     database: Database, refresh: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
