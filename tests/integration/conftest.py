@@ -75,6 +75,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of an emulated S3, with a bucket to publish in."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with mock_aws():

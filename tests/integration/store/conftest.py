@@ -3,33 +3,23 @@
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from incidents.index.incident_index import EncoderInfo, IncidentIndex
 from incidents.store import current as store
 from incidents.store import keeper
-from support.publishing import BUCKET, CREDENTIALS, index_of, make_bucket, saved
+from support.publishing import BUCKET, index_of, saved
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests wait for a newer index even where the machine is busy."""
     monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 60.0)
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client for the tests, whose requests `asked` does not record."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        yield make_bucket()
 
 
 @pytest.fixture
