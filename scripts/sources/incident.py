@@ -31,6 +31,7 @@ class Report:
 
     `number` is the source's, or counts the incident's reports from 1. `row` finds the text again in `StagedIncidents`.
     `text` is plain: without markdown. `excluded` says why the report must not be used; it is empty if it may.
+    `title`, `url` and `date` (YYYY-MM-DD) are empty where the source does not say them.
     """
 
     number: int
@@ -38,15 +39,20 @@ class Report:
     text: str
     excluded: str = ""
     stored: StoredVector | None = None
+    title: str = ""
+    url: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A known incident with its reports."""
+    """A known incident with its reports; `date` (YYYY-MM-DD) and `url` are empty where the source does not say them."""
 
     incident_id: int
     title: str
     reports: tuple[Report, ...]
+    date: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,17 @@
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
 
 from scripts.sources.incident import LARGEST_NUMBER
-from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
+from scripts.sources.staging import ISSUE_REPORT, NewReport, StagedIncidents
 
 DATABASE: Final = "aiidprod"
 DEFAULT_VARIABLE: Final = "MONGODB_CONNECTION_STRING"
@@ -52,8 +53,11 @@ def connect(place: str, environment: Mapping[str, str]) -> Iterator[Database[dic
             f"expected a MongoDB URI, got one that is refused, or whose name is not found: {type(error).__name__}"
         ) from None
     with client:
-        # A text with a damaged character can still be used.
-        yield client.get_database(DATABASE, CodecOptions(unicode_decode_error_handler="replace"))
+        # A text with a damaged character can still be used, and so can a document with a date after the year 9999.
+        options: CodecOptions[dict[str, Any]] = CodecOptions(
+            unicode_decode_error_handler="replace", datetime_conversion=DatetimeConversion.DATETIME_AUTO
+        )
+        yield client.get_database(DATABASE, options)
 
 
 @contextmanager
@@ -66,15 +70,16 @@ def take_in(database: Database[dict[str, Any]]) -> Iterator[StagedIncidents]:
     with StagedIncidents(f"mongodb:{DATABASE}") as staged:
 
         def take_incident(incident: dict[str, Any]) -> None:
+            incident_id, title = whole(incident.get("incident_id"), "incident_id"), _text(incident.get("title"))
             numbers = [whole(number, "a report number of an incident") for number in incident.get("reports") or []]
-            staged.add_incident(
-                whole(incident.get("incident_id"), "incident_id"), _text(incident.get("title")), numbers
-            )
+            staged.add_incident(incident_id, title, numbers, date=_optional(incident.get("date")))
 
         def take_report(report: dict[str, Any]) -> None:
             number, text = whole(report.get("report_number"), "report_number"), _text(report.get("text"))
+            title, url, date = (_optional(report.get(field)) for field in ("title", "url", "date_published"))
             excluded = ISSUE_REPORT if report.get("is_incident_report") is False else ""
-            staged.add_report(number, text, excluded=excluded, stored=_stored_vector(report.get("embedding")))
+            stored = _stored_vector(report.get("embedding"))
+            staged.add_report(NewReport(number, text, title, url, date, excluded=excluded, stored=stored))
 
         def take_duplicate(pair: dict[str, Any]) -> None:
             duplicate = whole(pair.get("duplicate_incident_number"), "duplicate_incident_number")
@@ -89,8 +94,9 @@ def take_in(database: Database[dict[str, Any]]) -> Iterator[StagedIncidents]:
                     staged.notes.append(f"{SKIPPED} {collection}, {fields[0]} {which}: {error}")
 
         try:
-            each("incidents", take_incident, "incident_id", "title", "reports")
-            each("reports", take_report, "report_number", "text", "is_incident_report", "embedding")
+            each("incidents", take_incident, "incident_id", "title", "reports", "date")
+            fields = ("report_number", "text", "is_incident_report", "embedding", "title", "url", "date_published")
+            each("reports", take_report, *fields)
             each("duplicates", take_duplicate, "duplicate_incident_number", "true_incident_number")
         except (PyMongoError, BSONError) as error:
             raise OSError(f"the database could not be read: {type(error).__name__}: {error}") from error
@@ -114,6 +120,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str | None):
         raise TypeError(f"expected a text, got {type(value).__name__}")
     return value or ""
+
+
+def _optional(value: Any) -> str:
+    """A text or a date that nothing depends on; another type gives "", as no text is lost for a field beside it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str) else ""
 
 
 def whole(value: Any, name: str) -> int:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from scripts.sources.download import download
-from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
+from scripts.sources.staging import ISSUE_REPORT, NewReport, StagedIncidents
 
 INCIDENTS, DUPLICATES, REPORTS = "incidents.csv", "duplicates.csv", "reports.csv"
 END_BLOCK: Final = b"\0" * tarfile.BLOCKSIZE
@@ -82,17 +82,18 @@ def _take_in(folder: Path, staged: StagedIncidents) -> None:
     has_reports = (folder / REPORTS).exists()
 
     def take_incident(row: dict[str, str]) -> None:
-        incident_id = _whole(row, "incident_id")
+        incident_id, date = _whole(row, "incident_id"), row.get("date", "")
         if has_reports:
-            staged.add_incident(incident_id, row["title"], _numbers(row["reports"]))
+            staged.add_incident(incident_id, row["title"], _numbers(row["reports"]), date=date)
         else:
-            staged.add_incident(incident_id, row["title"], [incident_id])
-            staged.add_report(incident_id, f"{row['title']}\n\n{row['description']}")
+            staged.add_incident(incident_id, row["title"], [incident_id], date=date)
+            staged.add_report(NewReport(incident_id, f"{row['title']}\n\n{row['description']}"))
 
     def take_report(row: dict[str, str]) -> None:
         is_issue_report = row.get("is_incident_report", "").lower() == "false"
         excluded = ISSUE_REPORT if is_issue_report else ""
-        staged.add_report(_whole(row, "report_number"), row["text"], excluded=excluded)
+        title, url, date = (row.get(column, "") for column in ("title", "url", "date_published"))
+        staged.add_report(NewReport(_whole(row, "report_number"), row["text"], title, url, date, excluded=excluded))
 
     def take_duplicate(row: dict[str, str]) -> None:
         staged.add_duplicate(_whole(row, "duplicate_incident_number"), _whole(row, "true_incident_number"))

@@ -1,15 +1,17 @@
 """The database itself: what a real client reads from a server that is mongomock behind a socket."""
 
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bson import DatetimeMS
 
 from scripts.sources import mongo
 from scripts.sources.incident import StoredVector
 from scripts.sources.mongo import open_mongo
 from support.servers.mongo_server import MongoServer, serving
-from support.staged import Content
+from support.staged import Content, metadata
 from support.staged import content as staged_content
 
 SECRET = "hunter2"
@@ -88,6 +90,36 @@ def test_an_embedding_that_does_not_say_all_of_it_is_ignored(documents: Document
     assert stored(documents, embedding) is None
 
 
+def test_what_the_database_says_of_incidents_and_reports(documents: Documents) -> None:
+    documents["incidents"][0]["date"] = "2020-01-02"
+    documents["incidents"][1]["date"] = datetime(2020, 1, 3, tzinfo=UTC)
+    documents["incidents"][2]["date"] = "in 2019"
+    reports = documents["reports"]
+    reports[0] |= {"title": "Ten", "url": "https://example.org/10", "date_published": datetime(2020, 1, 4, tzinfo=UTC)}
+    reports[1] |= {"title": "Twenty", "url": None, "date_published": "2020-01-05T23:59:59.000Z"}
+    reports[2] |= {"title": 21, "url": ["https://example.org/21"], "date_published": 1577836800}
+    with server_of(documents) as server, open_mongo(server.uri, {}) as staged:
+        assert metadata(staged) == {
+            (1, "2020-01-03", ""): [
+                (10, "Ten", "https://example.org/10", "2020-01-04"), (20, "Twenty", "", "2020-01-05"),
+            ],
+            (2, "2020-01-02", ""): [
+                (20, "Twenty", "", "2020-01-05"), *((number, "", "", "") for number in (21, 22, 40, 41)),
+            ],
+            (3, "", ""): [],
+        }  # fmt: skip
+        assert staged_content(staged) == EXPECTED
+        assert staged.notes == []
+
+
+def test_a_date_that_no_calendar_has_does_not_cost_the_report(documents: Documents) -> None:
+    """The BSON specification's dates are 64-bit milliseconds; JavaScript and Python end earlier."""
+    documents["reports"][0]["date_published"] = DatetimeMS(2**62)
+    with server_of(documents) as server, open_mongo(server.uri, {}) as staged:
+        assert metadata(staged)[1, "", ""] == [(10, "", "", ""), (20, "", "", "")]
+        assert staged_content(staged) == EXPECTED
+
+
 @pytest.mark.parametrize(
     ("collection", "change", "message"),
     [
@@ -126,8 +158,9 @@ def test_the_databases_incidents_are_found_and_only_read(documents: Documents) -
     assert {command["$db"] for command in server.commands} == {"aiidprod"}
     finds = [command for command in server.commands if "find" in command]
     assert {command["find"]: command["projection"] for command in finds} == {
-        "incidents": {"_id": False, "incident_id": True, "title": True, "reports": True},
-        "reports": {"_id": False, "report_number": True, "text": True, "is_incident_report": True, "embedding": True},
+        "incidents": {"_id": False} | dict.fromkeys(("incident_id", "title", "reports", "date"), True),
+        "reports": {"_id": False, "report_number": True, "text": True, "is_incident_report": True, "embedding": True}
+        | dict.fromkeys(("title", "url", "date_published"), True),
         "duplicates": {"_id": False, "duplicate_incident_number": True, "true_incident_number": True},
     }
     assert all(command["filter"] == {} for command in finds)

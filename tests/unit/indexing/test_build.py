@@ -12,7 +12,8 @@ from incidents.model.text import text_hash
 from scripts.indexing.build import Build, build, make_plan
 from scripts.indexing.embedding import EncoderPool
 from scripts.indexing.vector_cache import VectorCache
-from scripts.sources.staging import ISSUE_REPORT, StagedIncidents
+from scripts.sources.staging import ISSUE_REPORT, NewReport, StagedIncidents
+from support.staged import counted
 
 BUILT_AT = "2026-01-02T03:04:05+00:00"
 
@@ -50,8 +51,8 @@ def run(source: StagedIncidents, pool: EncoderPool, progress: Recorded | None = 
 def test_every_text_is_embedded_once(pool: EncoderPool) -> None:
     progress = Recorded()
     with StagedIncidents("") as source:
-        source.add_incident_with_texts(1, "One", ["w5 w6", "*w7*"])
-        source.add_incident_with_texts(2, "Two", ["w7", "w8 w9 w10"])
+        source.add_incident_with_texts(1, "One", counted("w5 w6", "*w7*"))
+        source.add_incident_with_texts(2, "Two", counted("w7", "w8 w9 w10"))
         built = run(source, pool, progress)
     assert sorted(progress.texts) == ["w5 w6", "w7", "w8 w9 w10"]
     assert (progress.n_incidents, progress.pending) == (2, (3, 16))
@@ -66,7 +67,7 @@ def test_the_longest_texts_are_embedded_first(pool: EncoderPool) -> None:
         StagedIncidents("") as source,
         VectorCache(None, made_by=pool.made_by, width=pool.encoder.width) as cache,
     ):
-        source.add_incident_with_texts(1, "One", ["w5 w6", "*w7*", "w8 w9 w10"])
+        source.add_incident_with_texts(1, "One", counted("w5 w6", "*w7*", "w8 w9 w10"))
         plan = make_plan(source, cache, pool.encoder, Recorded())
         assert [text for _, text in plan.pending_texts(source)] == ["w8 w9 w10", "w5 w6", "w7"]
 
@@ -75,10 +76,10 @@ def test_what_is_skipped_says_why(pool: EncoderPool) -> None:
     with StagedIncidents("") as source:
         source.add_incident(1, "One", [11, 12, 13, 14])
         source.add_incident(2, "Two", [15])
-        source.add_report(11, "w5")
-        source.add_report(12, "![](image)")
-        source.add_report(13, "w6", excluded=ISSUE_REPORT)
-        source.add_report(15, " ")
+        source.add_report(NewReport(11, "w5"))
+        source.add_report(NewReport(12, "![](image)"))
+        source.add_report(NewReport(13, "w6", excluded=ISSUE_REPORT))
+        source.add_report(NewReport(15, " "))
         built = run(source, pool)
     assert [str(skipped) for skipped in built.skipped] == [
         "incident 1, report 12: it has no text",
@@ -106,9 +107,9 @@ def test_a_stored_vector_of_this_encoder_and_text_is_taken_over_even_for_the_sam
     with StagedIncidents("") as source:
         source.add_incident(1, "One", [11])
         source.add_incident(2, "Two", [21, 22])
-        source.add_report(11, "*w5*", stored=(vector, hash_, fingerprint))
-        source.add_report(21, "w5")
-        source.add_report(22, "w6")
+        source.add_report(NewReport(11, "*w5*", stored=(vector, hash_, fingerprint)))
+        source.add_report(NewReport(21, "w5"))
+        source.add_report(NewReport(22, "w6"))
         built = run(source, pool, progress)
     assert progress.texts == ["w6"]
     assert torch.equal(built.index.vectors[0], torch.tensor(vector))
@@ -133,7 +134,7 @@ def test_any_other_stored_vector_is_not(pool: EncoderPool, change: Callable[...,
         VectorCache(None, made_by=pool.made_by, width=pool.encoder.width) as cache,
     ):
         source.add_incident(1, "One", [11])
-        source.add_report(11, "*w5*", stored=change(*stored(pool.encoder, "w5")))
+        source.add_report(NewReport(11, "*w5*", stored=change(*stored(pool.encoder, "w5"))))
         plan = make_plan(source, cache, pool.encoder, Recorded())
         assert plan.pending.keys() == {cache.key("w5")}
         assert not plan.reports[1][0].is_stored

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.sources.snapshot import open_snapshot
-from support.staged import Content, content
+from support.staged import Content, content, metadata
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 INCIDENTS = """\
@@ -91,6 +91,40 @@ def test_reports_on_issues_are_excluded(tmp_path: Path) -> None:
         (1, "One"): [(10, "ten"), (20, issue)],
         (3, "Three"): [(30, "thirty"), (31, issue)],
     }
+
+
+def test_what_a_snapshot_says_of_incidents_and_reports(tmp_path: Path) -> None:
+    write_archive(
+        tmp_path / "backup.tar.bz2",
+        {
+            "incidents.csv": "incident_id,date,title,reports\n"
+            '1,2020-01-02,One,"[10,11]"\n2,,Two,[20]\n3,in 2019,Three,[]\n',
+            "reports.csv": "date_published,report_number,text,title,url\n"
+            '2020-01-03,10,ten,"A title, ""quoted""",https://example.org/10\n'
+            "2020-01-04T00:00:00.000Z,11,eleven,,\n"
+            "soon,20,twenty,Twenty,https://example.org/20\n",
+        },
+    )
+    with open_snapshot(str(tmp_path / "backup.tar.bz2"), tmp_path / "downloads") as staged:
+        assert metadata(staged) == {
+            (1, "2020-01-02", ""): [
+                (10, 'A title, "quoted"', "https://example.org/10", "2020-01-03"), (11, "", "", "2020-01-04"),
+            ],
+            (2, "", ""): [(20, "Twenty", "https://example.org/20", "")],
+            (3, "", ""): [],
+        }  # fmt: skip
+
+
+def test_columns_that_a_snapshot_does_not_have_are_not_known(tmp_path: Path) -> None:
+    incidents = "incident_id,title,reports,description\n1,One,[10],First\n"
+    write_archive(
+        tmp_path / "backup.tar.bz2", {"incidents.csv": incidents, "reports.csv": "report_number,text\n10,ten\n"}
+    )
+    with open_snapshot(str(tmp_path / "backup.tar.bz2"), tmp_path / "downloads") as staged:
+        assert metadata(staged) == {(1, "", ""): [(10, "", "", "")]}
+    write_archive(tmp_path / "titles.tar.bz2", {"incidents.csv": incidents})
+    with open_snapshot(str(tmp_path / "titles.tar.bz2"), tmp_path / "downloads") as staged:
+        assert metadata(staged) == {(1, "", ""): [(1, "", "", "")]}
 
 
 def test_a_report_longer_than_the_csv_modules_limit_is_read(tmp_path: Path) -> None:
@@ -252,3 +286,6 @@ def test_the_real_incidents(tmp_path: Path) -> None:
     numbers = {incident_id: [number for number, _ in reports] for (incident_id, _), reports in found.items()}
     assert (numbers[1057], numbers[112]) == ([88, 1057], [112, 637])
     assert numbers.keys().isdisjoint({88, 342, 637})
+    with open_snapshot(str(SHARED / "aiid"), tmp_path / "downloads") as staged:
+        dates = {incident.incident_id: incident.date for incident in staged.incidents()}
+    assert (dates[1], dates[1057], "" in dates.values()) == ("2015-05-19", "2017-08-15", False)
