@@ -13,8 +13,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import LongformerConfig, LongformerModel
 
+from incidents.index.encoder_info import EncoderInfo
 from incidents.index.file import save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.names import INDEX_FILENAME
 

@@ -1,20 +1,23 @@
 """The one pipeline from incidents to an index: texts -> vectors -> means -> index."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreign
+from incidents.index.encoder_info import EncoderInfo, is_foreign
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Embedding, Encoder
 from incidents.model.text import prepare, text_hash
+from scripts.indexing.details import IndexedReport, add_details
 from scripts.indexing.embedding import EncoderPool, embed
 from scripts.indexing.incident_vectors import IncidentMeans, Skipped
 from scripts.indexing.vector_cache import VectorCache
-from scripts.sources.incident import StoredVector
+from scripts.sources.incident import Incident, StoredVector
 from scripts.sources.staging import StagedIncidents
 
 
@@ -35,28 +38,27 @@ class Progress(Protocol):
         """These texts were embedded."""
 
 
-@dataclass(frozen=True)
-class PlannedReport:
-    """A report that goes into an index: its number, the key of its vector in the cache, and the hash of its text.
+@dataclass(frozen=True, kw_only=True)
+class PlannedReport(IndexedReport):
+    """A report that goes into an index, the key of its vector in the cache, and its row in the source.
 
     `is_stored` says whether the source holds this encoder's vector of this very text.
     """
 
-    number: int
     key: bytes
-    text_hash: str
+    row: int
     is_stored: bool
 
 
 @dataclass
 class Plan:
-    """What a source holds, without the texts: reports by incident, those without a text, and what was skipped.
+    """What a source holds, without the texts: incidents and their reports, those without a text, what was skipped.
 
     `pending` maps the cache key of a text without a vector to its length in characters and its row in the source.
     """
 
     reports: dict[int, list[PlannedReport]] = field(default_factory=dict)
-    titles: dict[int, str] = field(default_factory=dict)
+    incidents: dict[int, Incident] = field(default_factory=dict)
     without_text: list[int] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     pending: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -113,10 +115,31 @@ def build(source: StagedIncidents, pool: EncoderPool, cache: VectorCache, built_
         reports[incident_id] = [report for report in planned if report.key not in empty]
         embeddings = [cache.get(report.key) for report in reports[incident_id]]
         n_truncated += sum(embedding.tokens_used < embedding.tokens for embedding in embeddings)
-        found.add(incident_id, plan.titles[incident_id], [(embedding.vector, 1) for embedding in embeddings])
+        found.add(incident_id, plan.incidents[incident_id].title, [(embedding.vector, 1) for embedding in embeddings])
     found.skipped.sort(key=attrgetter("incident_id", "report"))
     index = found.index(encoder_info(pool.encoder), source.name, built_at)
+    index = _with_details(index, source, plan.incidents, reports, cache)
     return Build(index, reports, without_text, found.skipped, len(plan.pending) - len(empty), n_truncated)
+
+
+def _with_details(
+    index: IncidentIndex,
+    source: StagedIncidents,
+    incidents: dict[int, Incident],
+    reports: dict[int, list[PlannedReport]],
+    cache: VectorCache,
+) -> IncidentIndex:
+    """The index with its reports, words and calibrations; `reports` are those in it, by incident."""
+    in_order = [incidents[incident_id] for incident_id in index.ids.tolist()]
+    planned = [report for incident in in_order for report in reports[incident.incident_id]]
+    return add_details(
+        index,
+        planned,
+        torch.stack([cache.get(report.key).vector for report in planned]),
+        (source.text(report.row) for report in planned),
+        [incident.date for incident in in_order],
+        [incident.url for incident in in_order],
+    )
 
 
 def make_plan(source: StagedIncidents, cache: VectorCache, encoder: Encoder, progress: Progress) -> Plan:
@@ -138,7 +161,18 @@ def make_plan(source: StagedIncidents, cache: VectorCache, encoder: Encoder, pro
                 continue
             key, hash_ = cache.key(text), text_hash(report.text)
             vector = _usable(report.stored, encoder, hash_)
-            planned.append(PlannedReport(report.number, key, hash_, is_stored=vector is not None))
+            planned.append(
+                PlannedReport(
+                    number=report.number,
+                    title=report.title,
+                    url=report.url,
+                    date=report.date,
+                    text_hash=hash_,
+                    key=key,
+                    row=report.row,
+                    is_stored=vector is not None,
+                )
+            )
             if key in cache:
                 continue
             if vector is None:
@@ -146,7 +180,7 @@ def make_plan(source: StagedIncidents, cache: VectorCache, encoder: Encoder, pro
             else:
                 cache.put([(key, Embedding(vector, tokens=0, tokens_used=0))])
         plan.reports[incident.incident_id] = planned
-        plan.titles[incident.incident_id] = incident.title
+        plan.incidents[incident.incident_id] = replace(incident, reports=())
         progress.planned_incident()
     return plan
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import torch
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreign
+from incidents.index.encoder_info import EncoderInfo, is_foreign
+from incidents.index.incident_index import IncidentIndex
 
 LARGEST_MOVES: Final = 10
 UNKNOWN_FINGERPRINT: Final = "unknown"

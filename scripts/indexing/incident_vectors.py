@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from scripts.sources.incident import VectorSource
 
 

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from incidents.errors import InvalidIndexError
+from incidents.index.encoder_info import EncoderInfo, is_foreign
 from incidents.index.file import load_index, save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex, is_foreign
+from incidents.index.incident_index import IncidentIndex
 from scripts.indexing.build import Progress, build, build_time, encoder_info
 from scripts.indexing.diff import UNKNOWN_FINGERPRINT, IndexDiff, compare
 from scripts.indexing.embedding import EncoderPool, load_verified

@@ -13,8 +13,8 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import ClientError
 
+from incidents.index.encoder_info import is_foreign
 from incidents.index.file import load_index
-from incidents.index.incident_index import is_foreign
 from incidents.names import INDEX_FILENAME
 from incidents.store.bucket import FINGERPRINT_KEY, SHA256_KEY
 

@@ -109,7 +109,7 @@ def _stored_vector(embedding: Any) -> tuple[list[float], str, str] | None:
     if not isinstance(embedding, dict):
         return None
     vector, text_hash, fingerprint = (embedding.get(field) for field in ("vector", "from_text_hash", FINGERPRINT_FIELD))
-    if not isinstance(vector, list) or not all(isinstance(number, float) for number in vector):
+    if not isinstance(vector, list) or not vector or not all(isinstance(number, float) for number in vector):
         return None
     if not isinstance(text_hash, str) or not isinstance(fingerprint, str):
         return None

@@ -10,7 +10,8 @@ import torch
 
 import similar
 from incidents.index.file import save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from support.envelope import open_answer
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "nlp-lambdas"

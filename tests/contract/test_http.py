@@ -16,7 +16,8 @@ import torch
 
 from incidents.http.routes import routes
 from incidents.index.file import save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.servers.server import REPOSITORY, Server, serve
 from support.tiny import make_index

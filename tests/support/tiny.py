@@ -21,7 +21,8 @@ from transformers import (
     RobertaModel,
 )
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 
 N_TOKENS = 60
 """Size of the tiny vocabulary: <s>, <pad>, </s>, <unk>, then the words w4, w5 and so on."""

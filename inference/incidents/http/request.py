@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import reprlib
 from typing import Any, Final
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -11,6 +12,9 @@ from incidents.errors import InputTooLargeError, InvalidInputError
 from incidents.settings import settings
 
 DEFAULT_NUM: Final = 3
+COSINE: Final = "cosine"
+HYBRID: Final = "hybrid"
+MAX_URL_CHARACTERS: Final = 10_000
 MAX_QUOTING: Final = 10
 """Maximum levels of JSON quoting around an embedding: clients encode twice, and their proxies again."""
 
@@ -85,6 +89,36 @@ class Request:
         if num == 0:
             self.warnings.append('No incidents returned, as "num" is 0; a "num" below 0 returns all of them.')
         return num
+
+    def rank(self) -> str:
+        """What incidents are ranked by: COSINE, the default, or HYBRID.
+
+        Raises:
+            InvalidInputError: it is something else.
+        """
+        rank = self._first("rank")
+        if rank is None:
+            return COSINE
+        if rank not in (COSINE, HYBRID):
+            got = reprlib.repr(rank) if isinstance(rank, str) else _kind(rank)
+            raise InvalidInputError(f"expected `rank` to be {COSINE!r} or {HYBRID!r}, got {got}")
+        return str(rank)
+
+    def url(self) -> str | None:
+        """The address of the article, or None; it is compared with those of the reports and never fetched.
+
+        Raises:
+            InvalidInputError: it is not a string.
+            InputTooLargeError: it is longer than MAX_URL_CHARACTERS.
+        """
+        url = self._first("url")
+        if url is None:
+            return None
+        if not isinstance(url, str):
+            raise InvalidInputError(f"expected `url` to be a string, got {_kind(url)}")
+        if len(url) > MAX_URL_CHARACTERS:
+            raise InputTooLargeError(f"expected a `url` of at most {MAX_URL_CHARACTERS} characters, got {len(url)}")
+        return url
 
     def _values(self, name: str) -> list[Any]:
         return [source[name] for source in self._sources if name in source]

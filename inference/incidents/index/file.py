@@ -1,7 +1,7 @@
 """`incident_cls.pt`, the file of an index: written atomically, and read without trusting its content.
 
-`torch.save` writes it from a dict. The keys are format_version (int) and the fields of `IncidentIndex`, the encoder as
-a dict of the fields of `EncoderInfo`.
+`torch.save` writes it from a dict. The keys are format_version (int) and the fields of `IncidentIndex`. Fields that are
+dataclasses, the encoder and the details with their parts, are dicts of their own fields. Version 1 had no details.
 """
 
 import fcntl
@@ -12,16 +12,23 @@ import os
 import tempfile
 import zipfile
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import torch
 
 from incidents.errors import InvalidIndexError
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.calibration import Calibration, Curve
+from incidents.index.details import Details
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
+from incidents.index.lexicon import Lexicon
+from incidents.index.reports import Reports
+from incidents.index.strings import Strings
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+READABLE_VERSIONS: Final = (1, 2)
 UNFINISHED_SUFFIX: Final = ".unfinished"
 
 
@@ -31,9 +38,9 @@ def save_index(index: IncidentIndex, path: Path) -> None:
     Raises:
         OSError: the folder is not writable or the disk is full; `path` is unchanged.
     """
-    content = {column.name: getattr(index, column.name) for column in fields(index) if column.init}
+    content = _as_dict(index)
     del content["version"]
-    content |= {"format_version": FORMAT_VERSION, "encoder": asdict(index.encoder)}
+    content["format_version"] = FORMAT_VERSION
     # In memory first: on a full disk torch.save raises a RuntimeError that does not mention the disk.
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -72,12 +79,45 @@ def load_index(path: Path) -> IncidentIndex:
     if not isinstance(content, dict) or "format_version" not in content:
         raise InvalidIndexError(path, f"expected a dict with a format_version, got {type(content).__name__}")
     version = content.pop("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise InvalidIndexError(path, f"expected format version {FORMAT_VERSION}, got {version!r}; build it again")
     try:
-        return IncidentIndex(**content | {"encoder": EncoderInfo(**content["encoder"])}, version=digest[:12])
+        parts = {"encoder": EncoderInfo(**content["encoder"]), "details": _details(content.get("details"))}
+        return IncidentIndex(**content | parts, version=digest[:12])
     except Exception as error:  # the checks can raise anything on tensors of an unknown kind
         raise InvalidIndexError(path, f"not a valid index: {error}") from error
+
+
+def _as_dict(record: Any) -> dict[str, Any]:
+    """A dataclass as a dict; unlike `dataclasses.asdict`, it copies no tensor."""
+    return {part.name: _as_plain(getattr(record, part.name)) for part in fields(record) if part.init}
+
+
+def _as_plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _as_dict(value)
+    return [_as_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _details(content: dict[str, Any] | None) -> Details | None:
+    if content is None:
+        return None
+    reports = content["reports"]
+    columns = {name: Strings(**reports[name]) for name in ("titles", "urls", "dates")}
+    return Details(
+        dates=Strings(**content["dates"]),
+        urls=Strings(**content["urls"]),
+        reports=Reports(**reports | columns),
+        lexicon=Lexicon(**content["lexicon"]),
+        calibration=_calibration(content["calibration"]),
+        dense_calibration=_calibration(content["dense_calibration"]),
+    )
+
+
+def _calibration(content: dict[str, Any] | None) -> Calibration | None:
+    if content is None:
+        return None
+    return Calibration(**content | {"curves": [Curve(**curve) for curve in content["curves"]]})
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -3,14 +3,20 @@
 import heapq
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from incidents.errors import InvalidInputError
+from incidents.index.details import Details
+from incidents.index.encoder_info import EncoderInfo
 from incidents.measurements import timed
 from incidents.onednn import matrix_vector
+
+BLOCK: Final = 4096
+"""Rows converted at once, so that no second copy of the matrix is needed."""
 
 
 @dataclass(frozen=True)
@@ -20,25 +26,23 @@ class Match:
     incident_id: int
     similarity: float
     title: str
+    row: int
 
 
-@dataclass(frozen=True)
-class EncoderInfo:
-    """The encoder that made an index's vectors; `width` is numbers per vector, `token_limit` is in tokens."""
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A query and its products with all incidents, from one pass over the index.
 
-    name: str
-    revision: str
-    fingerprint: str
-    width: int
-    token_limit: int
-
-
-def is_foreign(fingerprint: str | None, expected: str | None) -> bool:
-    """Whether vectors from the encoder with this fingerprint are incompatible with the expected encoder's.
-
-    None means that the encoder is not known; it is never foreign.
+    Shape: query (width,), float64, of length 1; cosines (n_incidents,), float32, each at most `error` from the true
+    cosine; corrected (n_incidents,), float32, the cosines after the corpus mean is subtracted from incidents and query;
+    direction (width,), float32, the query less the corpus mean, of length 1 or, if it is the mean, 0.
     """
-    return None not in (fingerprint, expected) and fingerprint != expected
+
+    query: Tensor
+    cosines: Tensor
+    error: float
+    corrected: Tensor
+    direction: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ class IncidentIndex:
     Shape: ids and report_counts (n_incidents,), int64; vectors (n_incidents, width), float32. An incident's vector is
     the plain mean of its reports' vectors. `titles` has one string per incident. `source` says where the reports came
     from. `built_at` is a UTC time in ISO 8601. `version` is the first 12 hex digits of the file's SHA-256, or empty for
-    an index that was not loaded from a file.
+    an index that was not loaded from a file. `details` is None for an index of vectors without reports.
 
     Raises:
         ValueError: the parts do not fit together; the message says what was expected and what came.
@@ -62,6 +66,7 @@ class IncidentIndex:
     source: str
     built_at: str
     version: str = ""
+    details: Details | None = None
     _inverse_lengths: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +83,8 @@ class IncidentIndex:
         inverse_lengths = torch.linalg.vector_norm(self.vectors, dim=1).reciprocal()
         usable = (inverse_lengths > 0) & inverse_lengths.isfinite()
         _check("every vector to be finite and not zero", bool(usable.all()))
+        if self.details is not None:
+            _check_details(self, self.details)
         _check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
         object.__setattr__(self, "_inverse_lengths", inverse_lengths)
 
@@ -117,32 +124,86 @@ class IncidentIndex:
     def rank(self, vector: Tensor, num: int) -> list[Match]:
         """The `num` incidents closest to `vector`, best first; ties have the larger id first; `num` < 0 means all.
 
-        Similarities can differ by less than the rounding error of float32. So one float32 pass over the matrix finds
-        every candidate for the best `num`, and a float64 pass ranks the candidates.
+        Shape: vector (width,), of any float type, finite and not all zero.
+        """
+        if num == 0:
+            return []
+        with timed("rank_ms"):
+            return self.closest(self.project(vector), num)
+
+    def project(self, vector: Tensor) -> Projection:
+        """Multiply a query with all incidents, in float32.
+
+        One product with the query less the corpus mean gives both cosines: the product with the mean itself is known
+        for every incident.
 
         Shape: vector (width,), of any float type, finite and not all zero.
+        """
+        # Divide by the largest number first, or squaring 1e308 would overflow.
+        scaled = vector.double() / (largest := float(vector.double().abs().max()))
+        query = scaled / torch.linalg.vector_norm(scaled)
+        # Only a vector of the encoder's own scale can be compared with the corpus mean.
+        size, usual = float(torch.linalg.vector_norm(scaled)) * largest, self._usual_length
+        size = size if usual / 100 < size < usual * 100 else usual
+        deviation = query * size - self.corpus_mean
+        spread, mean_length = (float(torch.linalg.vector_norm(part)) for part in (deviation, self.corpus_mean))
+        direction = deviation / (spread or 1.0)
+
+        products = matrix_vector(self.vectors, deviation.float())
+        cosines = (products + self._mean_products) / size * self._inverse_lengths
+        corrected = (products - float(self.corpus_mean @ deviation)) / (spread or 1.0) * self._inverse_spreads
+        # In any order of summation, the error of a float32 sum of n products is at most n * eps / 2 times the vectors'
+        # lengths, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Two such
+        # sums are made, the product and the length.
+        error = (self.encoder.width + 4) * (1 + (spread + mean_length) / size) * torch.finfo(torch.float32).eps / 2
+        return Projection(query, cosines, error, corrected.clamp(-1, 1), direction.float())
+
+    def closest(self, projection: Projection, num: int) -> list[Match]:
+        """The `num` incidents with the largest cosines, as `rank` gives them.
+
+        Similarities can differ by less than the rounding error of float32. So every candidate for the best `num` is
+        found in float32, and the candidates are ranked in float64.
         """
         num = len(self) if num < 0 else min(num, len(self))
         if num == 0:
             return []
-        with timed("rank_ms"):
-            return self._rank(vector, num)
+        least = projection.cosines.topk(num, sorted=False).values.min() - 2 * projection.error
+        rows = (projection.cosines >= least).nonzero().squeeze(1)
+        return heapq.nlargest(
+            num, self.matches(rows, projection), key=lambda match: (match.similarity, match.incident_id)
+        )
 
-    def _rank(self, vector: Tensor, num: int) -> list[Match]:
-        # Divide by the largest number first, or squaring 1e308 would overflow.
-        query = vector.double()
-        query = query / query.abs().max()
-        query = query / torch.linalg.vector_norm(query)
+    def matches(self, rows: Tensor, projection: Projection) -> list[Match]:
+        """The incidents of some rows, in their order, with their cosines in float64. Shape: rows (n,)."""
+        cosines = self._cosines(rows, projection.query).tolist()
+        found = zip(self.ids[rows].tolist(), cosines, rows.tolist(), strict=True)
+        return [Match(incident_id, cosine, self.titles[row], row) for incident_id, cosine, row in found]
 
-        approximate = matrix_vector(self.vectors, query.float()) * self._inverse_lengths
-        # In any order of summation, the error of a float32 sum of n products is at most n * eps / 2 times the vectors'
-        # lengths, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Each of
-        # the two similarities compared has two such sums, the product and the length.
-        margin = (2 * self.encoder.width + 8) * torch.finfo(torch.float32).eps
-        rows = (approximate >= approximate.topk(num, sorted=False).values.min() - margin).nonzero().squeeze(1)
-        candidates = zip(self._cosines(rows, query).tolist(), self.ids[rows].tolist(), rows.tolist(), strict=True)
-        best = heapq.nlargest(num, candidates)
-        return [Match(incident_id, similarity, self.titles[row]) for similarity, incident_id, row in best]
+    @cached_property
+    def first_reports(self) -> Tensor:
+        """The position of each incident's first report among all reports. Shape: (n_incidents,), int64."""
+        return self.report_counts.cumsum(0) - self.report_counts
+
+    @cached_property
+    def _usual_length(self) -> float:
+        return float(self._inverse_lengths.reciprocal().mean())
+
+    @cached_property
+    def corpus_mean(self) -> Tensor:
+        """The mean of the incidents' vectors. Shape: (width,), float64."""
+        return self.vectors.mean(dim=0, dtype=torch.float64)
+
+    @cached_property
+    def _mean_products(self) -> Tensor:
+        """The products of the incidents' vectors with the corpus mean. Shape: (n_incidents,), float32."""
+        return torch.cat([(block.double() @ self.corpus_mean).float() for block in torch.split(self.vectors, BLOCK)])
+
+    @cached_property
+    def _inverse_spreads(self) -> Tensor:
+        """1 / the distances of the incidents' vectors from the corpus mean; 0 at the mean. Shape: (n_incidents,)."""
+        blocks = ((block - self.corpus_mean.float()) for block in torch.split(self.vectors, BLOCK))
+        spreads = torch.cat([torch.linalg.vector_norm(block, dim=1) for block in blocks])
+        return torch.where(spreads > 0, spreads.reciprocal(), 0)
 
     def _cosines(self, rows: Tensor, query: Tensor) -> Tensor:
         """Cosines in float64, computed in slices so that no second copy of the matrix is needed.
@@ -152,9 +213,17 @@ class IncidentIndex:
 
         Shape: rows (n_rows,), query (width,) of length 1 -> (n_rows,).
         """
-        slices = (self.vectors[some].double() for some in torch.split(rows, 4096))
+        slices = (self.vectors[some].double() for some in torch.split(rows, BLOCK))
         cosines = [(rows * query).sum(dim=1) / torch.linalg.vector_norm(rows, dim=1) for rows in slices]
         return torch.cat(cosines).clamp(-1.0, 1.0)
+
+
+def _check_details(index: IncidentIndex, details: Details) -> None:
+    n_incidents, n_reports = len(index), int(index.report_counts.sum())
+    _check("a date and a url for every incident", len(details.dates) == len(details.urls) == n_incidents)
+    _check("words of every incident", len(details.lexicon.lengths) == n_incidents)
+    _check(f"{n_reports} reports, as the incidents have", len(details.reports) == n_reports)
+    _check_tensor("directions", details.reports.directions, torch.float16, (n_reports, index.encoder.width))
 
 
 def _check(expected: str, holds: bool) -> None:

@@ -11,7 +11,7 @@ PREPARATION: Final = "unidecode, strip"
 
 def prepare(text: str) -> str:
     """Transliterate a text to ASCII and strip surrounding whitespace."""
-    return _to_ascii(text).strip()
+    return fold(text).strip()
 
 
 def text_hash(text: str) -> str:
@@ -20,9 +20,9 @@ def text_hash(text: str) -> str:
     It is the SHA-1 of the transliterated text, in 40 hex digits. Surrounding whitespace counts, as in the database's
     own tools.
     """
-    return hashlib.sha1(_to_ascii(text).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(fold(text).encode(), usedforsecurity=False).hexdigest()
 
 
-def _to_ascii(text: str) -> str:
-    """Transliterate; drop lone surrogates, which JSON allows and UTF-8 does not."""
+def fold(text: str) -> str:
+    """Transliterate a text to ASCII; drop lone surrogates, which JSON allows and UTF-8 does not."""
     return unidecode(text.encode("utf-8", "ignore").decode("utf-8"))

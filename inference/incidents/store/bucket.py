@@ -19,8 +19,9 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from incidents.errors import InvalidIndexError, InvalidModelError
+from incidents.index.encoder_info import is_foreign
 from incidents.index.file import load_index
-from incidents.index.incident_index import IncidentIndex, is_foreign
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.manifest import MANIFEST_FILENAME, file_sha256, read_files
 from incidents.names import INDEX_FILENAME, WEIGHTS_FILENAME
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from incidents.errors import InvalidIndexError, InvalidModelError
-from incidents.index.incident_index import IncidentIndex, is_foreign
+from incidents.index.encoder_info import is_foreign
+from incidents.index.incident_index import IncidentIndex
 from incidents.measurements import note, timed
 from incidents.model.manifest import read_fingerprint
 from incidents.names import INDEX_FILENAME, MODEL_DIR, SERVICE, WEIGHTS_FILENAME

@@ -7,8 +7,9 @@ from time import monotonic
 from typing import Final
 
 from incidents.errors import InvalidIndexError
+from incidents.index.encoder_info import is_foreign
 from incidents.index.file import load_index
-from incidents.index.incident_index import IncidentIndex, is_foreign
+from incidents.index.incident_index import IncidentIndex
 from incidents.measurements import note, timed
 from incidents.names import SERVICE
 from incidents.store.bucket import Bucket, explain

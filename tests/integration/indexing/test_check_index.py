@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from incidents.index.file import save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.build_output import answer, refused
 from support.tiny import make_index

@@ -9,7 +9,7 @@ import torch
 
 import similar
 from incidents.index.file import load_index
-from incidents.index.incident_index import EncoderInfo
+from incidents.index.encoder_info import EncoderInfo
 from incidents.model.encoder import Encoder
 from support.build_output import refused
 from support.envelope import open_answer

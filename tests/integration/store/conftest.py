@@ -10,7 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from incidents.store import current as store
 from incidents.store import keeper
 from support.publishing import BUCKET, index_of, saved

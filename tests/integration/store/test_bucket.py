@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 import embed
-from incidents.index.incident_index import EncoderInfo
+from incidents.index.encoder_info import EncoderInfo
 from incidents.model.encoder import Encoder
 from incidents.store import bucket, keeper
 from incidents.store import current as store

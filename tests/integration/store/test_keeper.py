@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 
 import similar
 from incidents.index.file import load_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from incidents.store import bucket, keeper
 from support.envelope import open_answer
 from support.in_service import BY_EMBEDDING, BY_TEXT, ids, warnings

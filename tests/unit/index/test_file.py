@@ -13,7 +13,8 @@ import torch
 
 from incidents.errors import InvalidIndexError
 from incidents.index.file import load_index, save_index
-from incidents.index.incident_index import EncoderInfo, IncidentIndex
+from incidents.index.encoder_info import EncoderInfo
+from incidents.index.incident_index import IncidentIndex
 from support.full_disk import full_disk
 
 ENCODER = EncoderInfo(name="by hand", revision="1", fingerprint="f" * 64, width=2, token_limit=10)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from incidents.index.incident_index import EncoderInfo
+from incidents.index.encoder_info import EncoderInfo
 from scripts.indexing.incident_vectors import IncidentMeans, Skipped
 
 ENCODER = EncoderInfo("by hand", "1", "f" * 64, width=2, token_limit=10)

@@ -1,0 +1,155 @@
+"""Fit how probable it is that a known incident is meant, from an index's own reports.
+
+A report that is left out is a text about a known incident; left out with its whole incident, about a new one.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from incidents.index.calibration import KNOWN_ERROR, NEVER, NEW_ERROR, Calibration, Curve
+from incidents.index.evidence import DENSE_FEATURES, FEATURES, weigh
+from incidents.index.incident_index import IncidentIndex
+from scripts.indexing.leave_one_out import LeaveOneOut
+
+MOST_REPORTS: Final = 2000
+"""Reports asked at most, drawn with a fixed seed."""
+FEWEST_CASES: Final = 50
+"""Of known, and of new incidents; with fewer, nothing can be told."""
+KNOTS: Final = 5
+"""Of each curve, at quantiles."""
+INVERSE_PENALTY: Final = 0.1
+"""Of the squared coefficients (scikit-learn's C). Chosen on half of 1,367 real incidents; the other half agreed."""
+FOLDS: Final = 5
+BINS: Final = 10
+DIGITS: Final = 5
+"""Of fitted numbers: the order of summation must not show in an index."""
+FEWEST_CALLED: Final = 20
+"""Cases that a threshold needs beyond it."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Cases with their features, whether a known incident was meant, and the row of the incident asked about.
+
+    Shape: features (n_cases, n_features); is_known, rows (n_cases,).
+    """
+
+    features: Any
+    is_known: Any
+    rows: Any
+
+
+def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) -> Judged:
+    """Ask reports in both ways; with DENSE_FEATURES only, by their vectors alone."""
+    dense_only = tuple(names) == DENSE_FEATURES
+    reports = list(range(len(questions)))
+    if len(reports) > MOST_REPORTS:
+        reports = sorted(random.Random(0).sample(reports, MOST_REPORTS))  # noqa: S311 (a sample, not a secret)
+    features, is_known, rows = [], [], []
+    for report in reports:
+        for known in [True, False] if questions.has_others(report) else [False]:
+            case = questions.ask(report, without_incident=not known, dense_only=dense_only)
+            evidence = weigh(case.comparison, index.report_counts, case.coverage)
+            features.append([evidence.features[name] for name in names])
+            is_known.append(known)
+            rows.append(case.row)
+    return Judged(np.array(features).reshape(-1, len(names)), np.array(is_known, dtype=bool), np.array(rows))
+
+
+def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str] = FEATURES) -> Calibration | None:
+    """Fit a calibration on the features `names`; None if the index has too few reports to tell."""
+    judged = judge(questions, index, names)
+    n_known = int(judged.is_known.sum())
+    if min(n_known, len(judged.is_known) - n_known) < FEWEST_CASES or len(set(judged.rows)) < FOLDS:
+        return None
+    weights = equal_odds(judged.is_known)
+    held_out = np.empty(len(judged.is_known))
+    for train, test in GroupKFold(FOLDS).split(judged.features, groups=judged.rows):
+        knots = _knots(judged.features[train])
+        model = _fit(judged.features[train], judged.is_known[train], knots)
+        held_out[test] = model.predict_proba(_hats(judged.features[test], knots))[:, 1]
+    known_from, new_below = thresholds(held_out, judged.is_known, weights)
+    knots = _knots(judged.features)
+    model = _fit(judged.features, judged.is_known, knots)
+    return Calibration(
+        curves=_curves(model, names, knots),
+        intercept=_rounded(float(model.intercept_[0])),
+        n=len(judged.is_known),
+        auroc=round(float(roc_auc_score(judged.is_known, held_out, sample_weight=weights)), 3),
+        ece=round(expected_calibration_error(held_out, judged.is_known, weights), 3),
+        known_from=known_from,
+        new_below=new_below,
+        built_at=index.built_at,
+    )
+
+
+def equal_odds(is_known: Any) -> Any:
+    """Weights that sum to 1, half of it for known cases. Shape: (n_cases,) -> (n_cases,)."""
+    return np.where(is_known, 0.5 / max(1, is_known.sum()), 0.5 / max(1, (~is_known).sum()))
+
+
+def expected_calibration_error(probabilities: Any, is_known: Any, weights: Any) -> float:
+    """The mean distance of probabilities from what came true, in BINS equal bins (Naeini, Cooper and Hauskrecht 2015).
+
+    Shape: each (n_cases,).
+    """
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    distances = np.bincount(bins, weights * (probabilities - is_known), minlength=BINS)
+    return float(np.abs(distances).sum() / weights.sum())
+
+
+def thresholds(probabilities: Any, is_known: Any, weights: Any) -> tuple[float, float]:
+    """From where on a text is called known, and below what it is called new, with the errors that are allowed."""
+    falling = np.argsort(-probabilities, kind="stable")
+    known_from = _last_within(KNOWN_ERROR, probabilities, weights * ~is_known, weights, falling, NEVER)
+    new_below = _last_within(NEW_ERROR, probabilities, weights * is_known, weights, falling[::-1], 0.0)
+    return round(known_from, 3), round(min(new_below, known_from), 3)
+
+
+def _last_within(error: float, probabilities: Any, wrong: Any, weights: Any, order: Any, otherwise: float) -> float:
+    """The last probability in this order up to which the share of `wrong` weight is at most `error`."""
+    shares = wrong[order].cumsum() / weights[order].cumsum()
+    within = np.nonzero((shares <= error) & (np.arange(1, len(order) + 1) >= FEWEST_CALLED))[0]
+    return float(probabilities[order][within[-1]]) if len(within) else otherwise
+
+
+def _knots(features: Any) -> list[Any]:
+    """The knots of each feature's curve, at quantiles: distinct, rounded numbers. Shape: (n_cases, n_features)."""
+    quantiles = np.quantile(features, np.linspace(0, 1, KNOTS), axis=0)
+    return [np.unique([_rounded(float(knot)) for knot in column]) for column in quantiles.T]
+
+
+def _hats(features: Any, knots: list[Any]) -> Any:
+    """Hat functions: 1 at one knot, 0 at the others, straight between, constant outside.
+
+    Shape: (n_cases, n_features) -> (n_cases, n_knots).
+    """
+    columns = [
+        np.interp(column, own, np.eye(len(own))[knot])
+        for column, own in zip(features.T, knots, strict=True)
+        for knot in range(len(own))
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _fit(features: Any, is_known: Any, knots: list[Any]) -> Any:
+    """A logistic regression on hat functions, so piecewise linear in each feature."""
+    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=5000, tol=1e-8)
+    return regression.fit(_hats(features, knots), is_known)
+
+
+def _curves(regression: Any, names: Sequence[str], knots: list[Any]) -> list[Curve]:
+    """The fitted model as curves: the coefficient of a hat function is the curve's value at its knot."""
+    values = iter(_rounded(float(value)) for value in regression.coef_[0])
+    return [Curve(name, own.tolist(), [next(values) for _ in own]) for name, own in zip(names, knots, strict=True)]
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{DIGITS}g}")
