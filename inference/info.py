@@ -28,4 +28,5 @@ def handler(request: Request) -> dict[str, Any]:
             "source": index.source,
             "version": index.version,
         },
+        "calibration": index.calibration and index.calibration.summary(),
     }

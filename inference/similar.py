@@ -31,5 +31,5 @@ def handler(request: Request) -> dict[str, Any]:
         whole, passages = read(index, "", index.query(embed), num=num), []
     else:
         raise InvalidInputError("expected a `text` or an `embed`, in the body or the query string, got neither")
-    request.warnings += warnings(index, whole.verdict)
+    request.warnings += warnings(index, whole.verdict, hybrid=hybrid)
     return make_answer(index, whole, passages, num, hybrid=hybrid, url=url)

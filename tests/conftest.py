@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from incidents.http import log as request_log
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from incidents.settings import Settings, settings

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import similar
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from support.envelope import open_answer
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from incidents.http.routes import routes
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.servers.server import REPOSITORY, Server, serve

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import similar
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.envelope import open_answer

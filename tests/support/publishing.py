@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import torch
 
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.store.bucket import SHA256_KEY
 from support.tiny import make_index

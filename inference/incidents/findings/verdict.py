@@ -12,7 +12,8 @@ from incidents.index.lexicon import Overlap
 UNDECIDED: Final = 0.5
 """The probability before looking."""
 NO_REPORTS: Final = (
-    "This index holds no reports, so it cannot tell known incidents from new ones; build it again from their texts."
+    "This index holds no reports: it ranks by cosine alone and cannot tell known incidents from new ones; "
+    "build it again from texts."
 )
 TOO_FEW: Final = "This index has too few reports to tell known incidents from new ones."
 
@@ -52,8 +53,11 @@ def judge(index: IncidentIndex, comparison: Comparison, overlap: Overlap | None)
     return Verdict(evidence.row, probability, calibration.label(probability), calibration)
 
 
-def warnings(index: IncidentIndex, verdict: Verdict) -> list[str]:
-    """Why the verdict has no calibration, if it has none."""
-    if verdict.calibration is not None:
-        return []
-    return [NO_REPORTS if index.details is None else TOO_FEW]
+def warnings(index: IncidentIndex, verdict: Verdict, *, hybrid: bool) -> list[str]:
+    """Why the verdict has no calibration, if it has none.
+
+    Cosine answers from an index of vectors stay as they always were, without a warning.
+    """
+    if index.details is None:
+        return [NO_REPORTS] if hybrid else []
+    return [] if verdict.calibration is not None else [TOO_FEW]

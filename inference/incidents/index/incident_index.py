@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from incidents.errors import InvalidInputError
+from incidents.index.calibration import Calibration
 from incidents.index.details import Details
 from incidents.index.encoder_info import EncoderInfo
 from incidents.measurements import timed
@@ -105,6 +106,11 @@ class IncidentIndex:
             "encoder": self.encoder.name,
             "version": self.version,
         }
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How the verdict on a text was fitted; None if the index cannot tell known incidents from new ones."""
+        return None if self.details is None else self.details.calibration
 
     def query(self, numbers: list[float]) -> Tensor:
         """Check an embedding that a caller sent and make it a vector to rank by.

@@ -38,10 +38,9 @@ def hash_word(word: str) -> int:
 class Overlap:
     """The words that a text shares with incidents.
 
-    Shape: scores (n_incidents,), float64: 0 without a shared word, about 1 for a text like the incident's. `words` are
-    the text's, each once, with its squared weight in `weights` (n_words,). A pair at one position of `shared` and `rows`
-    (n_pairs,) is a position in `words` and the row of an incident that has the word. `divisor` is the length of the
-    text, by which scores are divided.
+    Shape: scores (n_incidents,), float64: 0 without a shared word, about 1 for a text like the incident's; words, each of
+    the text's once; weights (n_words,), squared; idf (n_words,); shared and rows (n_pairs,): at each position, that of a
+    word in `words` and the row of an incident that has it. `divisor` is the text's length, by which scores are divided.
     """
 
     scores: Tensor

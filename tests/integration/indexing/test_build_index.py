@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidents.index.file import load_index, save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import load_index, save_index
 from incidents.model.encoder import Encoder
 from scripts import build_index
 from scripts.sources import spec

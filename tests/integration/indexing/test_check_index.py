@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from incidents.index.file import save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.model.encoder import Encoder
 from support.build_output import answer, refused
@@ -51,7 +51,7 @@ def test_an_index_of_another_model_is_invalid(
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or foreign"),
         (lambda path: path.write_text("no index"), "damaged or foreign"),
         (lambda path: torch.save([torch.ones(2, 32), None], path), "expected a dict with a format_version, got list"),
-        (lambda path: torch.save({"format_version": 0}, path), "expected format version 1, got 0; build it again"),
+        (lambda path: torch.save({"format_version": 0}, path), "expected format version 2, got 0; build it again"),
         (lambda path: path.unlink(), "missing"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import similar
-from incidents.index.file import load_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import load_index
 from incidents.model.encoder import Encoder
 from support.build_output import refused
 from support.envelope import open_answer

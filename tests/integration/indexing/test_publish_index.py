@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from incidents.index.file import load_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import load_index
 from incidents.index.incident_index import IncidentIndex
 from scripts import publish_index
 from support.publishing import BUCKET, index_of, put, saved

@@ -15,8 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 import similar
-from incidents.index.file import load_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import load_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.store import bucket, keeper
 from support.envelope import open_answer

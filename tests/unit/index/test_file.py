@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from incidents.errors import InvalidIndexError
-from incidents.index.file import load_index, save_index
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.file import load_index, save_index
 from incidents.index.incident_index import IncidentIndex
 from support.full_disk import full_disk
 
@@ -36,6 +36,7 @@ def test_the_file_is_readable_without_this_project(index: IncidentIndex, tmp_pat
     content = torch.load(tmp_path / "incident_cls.pt", weights_only=True)
     assert set(content) == {
         "format_version", "ids", "vectors", "report_counts", "titles", "encoder", "source", "built_at",
+        "details",
     }  # fmt: skip
     assert content["vectors"].tolist() == [[5.0, 0.0], [1.0, 1.0], [0.0, 0.5], [-2.0, 0.0], [3.0, 3.0]]
     assert content["encoder"] == dataclasses.asdict(ENCODER)
@@ -143,15 +144,15 @@ def wrong(**changes: Any) -> Callable[[dict[str, Any]], object]:
     [
         (lambda _: [torch.ones(2, 768), None], "expected a dict with a format_version, got list"),
         (lambda _: {"ids": torch.ones(2)}, "expected a dict with a format_version, got dict"),
-        (wrong(format_version=2), "expected format version 1, got 2; build it again"),
+        (wrong(format_version=3), "expected format version 2, got 3; build it again"),
         (wrong(surprise=1), "unexpected keyword argument 'surprise'"),
         (lambda content: {key: value for key, value in content.items() if key != "titles"}, "missing .* 'titles'"),
         (wrong(encoder=None), "not a valid index"),
         (wrong(encoder=dataclasses.asdict(ENCODER) | {"name": float("nan")}), "encoder's name to be strings"),
         (wrong(encoder=dataclasses.asdict(ENCODER) | {"fingerprint": None}), "encoder's name to be strings"),
         (wrong(source=5), "expected titles, source"),
-        (wrong(format_version=torch.tensor([1, 1])), "expected format version 1"),
-        (wrong(format_version=True), "expected format version 1, got True"),
+        (wrong(format_version=torch.tensor([1, 1])), "expected format version 2"),
+        (wrong(format_version=True), "expected format version 2, got True"),
         (wrong(vectors=torch.ones(5, 2).to_sparse()), "not a valid index"),
         (wrong(titles=[], ids=torch.ones(0), vectors=torch.ones(0, 2)), "expected at least one incident"),
         (wrong(encoder={"name": "x"}), "missing"),
