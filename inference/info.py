@@ -28,5 +28,4 @@ def handler(request: Request) -> dict[str, Any]:
             "source": index.source,
             "version": index.version,
         },
-        "calibration": index.calibration and index.calibration.summary(),
-    }
+    } | ({"calibration": index.calibration.summary()} if index.calibration else {})

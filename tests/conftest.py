@@ -15,6 +15,7 @@ from incidents.model.encoder import Encoder
 from incidents.settings import Settings, settings
 from incidents.store.current import current
 from support.log import Log
+from support.reported import build_reported_index
 from support.tiny import make_index, make_model
 
 VARIABLES = [field.name.upper() for field in fields(Settings)]
@@ -41,6 +42,12 @@ def tiny_index(tiny_encoder: Encoder) -> IncidentIndex:
         {10 * word: tiny_encoder.encode(f"w{word}").vector for word in (5, 6, 7, 8)},
         EncoderInfo("tiny", "1", tiny_encoder.fingerprint, tiny_encoder.width, tiny_encoder.token_limit),
     )
+
+
+@pytest.fixture(scope="session")
+def reported_index(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> IncidentIndex:
+    """The incidents of `support.reported`, built from their texts: with reports, words and calibrations."""
+    return build_reported_index(tmp_path_factory.mktemp("reported"), tiny_folder)
 
 
 @pytest.fixture

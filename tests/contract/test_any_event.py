@@ -3,6 +3,8 @@
 import base64
 import json
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import similar
+from incidents.index.file import save_index
 from support.envelope import open_answer
 
-pytestmark = pytest.mark.usefixtures("service")
+
+@pytest.fixture(params=["without reports", "with reports"])
+def any_service(
+    request: pytest.FixtureRequest, configure: Callable[..., None], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """The service with an index of vectors alone, and with one that was built from texts."""
+    name = "reported_index" if request.param == "with reports" else "tiny_index"
+    save_index(request.getfixturevalue(name), tmp_path / "incident_cls.pt")
+    configure(MODEL_PATH=tiny_folder, INDEX_PATH=tmp_path / "incident_cls.pt")
+
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 anything = st.recursive(
@@ -27,9 +39,20 @@ nums = (
     st.integers() | st.integers().map(str) | st.builds(lambda a, n, b: f"{a}{n}{b}", space, st.integers(-9, 9), space)
 )
 
-fields = st.fixed_dictionaries({}, optional={"text": st.text(), "embed": embeds, "num": nums})
+ranks = st.sampled_from(["cosine", "hybrid", "", None])
+urls = st.text() | st.text(max_size=20).map("https://{}".format) | st.sampled_from(["http://[", "https://a:b/"])
+fields = st.fixed_dictionaries(
+    {}, optional={"text": st.text(), "embed": embeds, "num": nums, "rank": ranks, "url": urls}
+)
 odd_fields = st.fixed_dictionaries(
-    {}, optional={"text": anything, "embed": odd_numbers | odd_numbers.map(json.dumps) | anything, "num": anything}
+    {},
+    optional={
+        "text": anything,
+        "embed": odd_numbers | odd_numbers.map(json.dumps) | anything,
+        "num": anything,
+        "rank": ranks | anything,
+        "url": urls | anything,
+    },
 )
 
 
@@ -54,6 +77,7 @@ odd_events = st.binary(max_size=50).map(to_base64) | st.fixed_dictionaries(
 )
 
 
+@pytest.mark.usefixtures("any_service")
 def test_every_event_gets_a_well_formed_answer() -> None:
     answered: Counter[int] = Counter()
 
@@ -67,6 +91,8 @@ def test_every_event_gets_a_well_formed_answer() -> None:
             pairs = json.loads(body["msg"].replace("(", "[").replace(")", "]"))
             assert pairs == [[match["similarity"], match["incident_id"]] for match in body["similar"]]
             assert all(-1.0 <= similarity <= 1.0 for similarity, _ in pairs)
+            assert 0 <= body["verdict"]["probability"] <= 1
+            assert body["verdict"]["label"] in {"known", "possible", "new"}
 
     check()
     print(f"answers by status: {dict(answered)}")

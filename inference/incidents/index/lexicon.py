@@ -38,9 +38,10 @@ def hash_word(word: str) -> int:
 class Overlap:
     """The words that a text shares with incidents.
 
-    Shape: scores (n_incidents,), float64: 0 without a shared word, about 1 for a text like the incident's; words, each of
-    the text's once; weights (n_words,), squared; idf (n_words,); shared and rows (n_pairs,): at each position, that of a
-    word in `words` and the row of an incident that has it. `divisor` is the text's length, by which scores are divided.
+    Shape: scores (n_incidents,), float64: 0 without a shared word, about 1 for a text like the incident's; words, each
+    of the text's once; weights (n_words,), squared; idf (n_words,); shared and rows (n_pairs,): at each position, that
+    of a word in `words` and the row of an incident that has it. `divisor` is the text's length, by which scores are
+    divided.
     """
 
     scores: Tensor
