@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from incidents.http.routes import ALIASES, METHODS, routes
 from incidents.names import VERSION
-from scripts.local.openapi_schemas import NUM, NUMBERS, TEXT, Json, make_schemas
+from scripts.local.openapi_schemas import NUM, NUMBERS, RANK, TEXT, URL, Json, make_schemas
 from scripts.local.service import call
 
 DESCRIPTION: Final = """Which known AI incidents does a text resemble?
 
 The service embeds the text and ranks incidents by the cosine similarity of their vectors: 1 means the same direction,
-higher is closer. A POST takes a JSON object, with any Content-Type; a GET takes the same fields in its query string.
+higher is closer. Its verdict says whether the text is about a known incident. A POST takes a JSON object, with any
+Content-Type; a GET takes the same fields in its query string.
 
 Every answer is an envelope: its `statusCode` is the HTTP status, its `body` the actual answer."""
 
@@ -21,7 +22,7 @@ EVENTS: Final[dict[str, Json]] = {
     "embed": {"text": "A robot crushed a worker"},
     "embed_refused": {},
     "info": {},
-    "similar": {"text": "A robotaxi struck a pedestrian and dragged her along the street", "num": 3},
+    "similar": {"text": "A robotaxi struck a pedestrian and dragged her along the street", "num": 3, "rank": "hybrid"},
     "similar_refused": {"embed": [0.5, "a"]},
 }
 """The events behind the examples, by script; a script's name with _refused has an event that it refuses."""
@@ -69,6 +70,8 @@ def _similar(method: str) -> Json:
             _query_parameter("text", {"type": "string", "description": TEXT["description"]}, ask["text"]),
             embed | {"content": {"application/json": {"schema": NUMBERS}}},
             _query_parameter("num", NUM, ask["num"]),
+            _query_parameter("rank", RANK, ask["rank"]),
+            {"in": "query", "name": "url", "description": URL["description"], "schema": URL},
         ]
     }
 
