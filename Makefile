@@ -33,8 +33,10 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Taken verbatim: make would expand a $ in them, and a shell would interpret quotes and backticks.
 override TEXT := $(value TEXT)
 override NUM := $(value NUM)
+override RANK := $(value RANK)
+override URL := $(value URL)
 override SOURCE := $(value SOURCE)
-export TEXT NUM SOURCE
+export TEXT NUM RANK URL SOURCE
 
 # The emulator of the Lambda service. AWS's package carries it for both architectures.
 EMULATOR := .cache/aws-lambda-rie
@@ -55,8 +57,9 @@ BUILD_ARGUMENTS = --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag $(IMAGE) inferenc
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-similar: $(INDEX) ## Rank the known incidents by similarity to TEXT="…", @file or - (NUM=5, JSON=1)
-	@$(RUN) -m scripts.ask --model $(MODEL) $${NUM:+--num="$$NUM"} $(if $(filter-out 0,$(JSON)),--json)
+similar: $(INDEX) ## Say whether TEXT="…", @file or - is about a known incident (NUM=5, RANK=cosine, URL=, JSON=1)
+	@$(RUN) -m scripts.ask --model $(MODEL) $${NUM:+--num="$$NUM"} $${RANK:+--rank="$$RANK"} $${URL:+--url="$$URL"} \
+		$(if $(filter-out 0,$(JSON)),--json)
 
 serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
 	@$(RUN) -m scripts.serve --model $(MODEL) $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))
@@ -96,7 +99,7 @@ destroy: $(VENV)/cdk.stamp $(CDK) ## Remove the stack; the bucket of published i
 	@$(CDK) destroy $(CDK_OPTIONS)
 
 smoke: $(VENV)/dev.stamp ## Test a running service from outside (URL=)
-	@$(RUN) -m pytest tests/e2e --confcutdir tests/e2e --tb=short -v --url "$(URL)"
+	@$(RUN) -m pytest tests/e2e --confcutdir tests/e2e --tb=short -v --url "$$URL"
 
 # Tests of one file share slow fixtures, so each file stays in one process.
 test: $(VENV)/dev.stamp $(INDEX) ## Run the default tests
@@ -108,9 +111,9 @@ test-service: $(VENV)/dev.stamp $(INDEX) ## Run the slow tests of the HTTP API: 
 test-runtime: $(VENV)/runtime.stamp $(EMULATOR) ## Test the handlers under the real Lambda runtime, without a container
 	$(RUN) -m pytest tests/runtime
 
-test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1: keep docs/page.png)
+test-browser: $(VENV)/dev.stamp $(INDEX) ## Test the page in Chromium (PICTURE=1: renew docs/pictures)
 	@tests/support/install_chromium.sh
-	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--picture docs/page.png)
+	$(RUN) -m pytest tests/browser $(if $(filter-out 0,$(PICTURE)),--pictures docs/pictures)
 
 test-slow: $(VENV)/dev.stamp ## Run the tests that take minutes: kills, full disks, memory, the model hub
 	$(RUN) -m pytest -m slow tests/unit tests/integration tests/slow

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,12 +18,17 @@ app = make_app()
 
 
 @app.command(epilog=EPILOG)
-def ask(
+def ask(  # noqa: PLR0913, PLR0917 (a parameter for each option)
     text: Annotated[
         str,
         typer.Argument(envvar="TEXT", show_default=False, help="A text, @FILE, or - to read standard input."),
     ] = "",
     num: Annotated[str, typer.Option(help="Number of incidents; a negative number means all.")] = "3",
+    rank: Annotated[
+        Literal["hybrid", "cosine"],
+        typer.Option(help="Order by all that is known, or by the similarity of the vectors alone."),
+    ] = "hybrid",
+    url: Annotated[str, typer.Option(help="The text's address, compared with those of known reports.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")] = False,
     model: ModelFolder = MODEL_FOLDER,
     index: IndexFile = None,
@@ -34,7 +39,7 @@ def ask(
         configure(model, index)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     hide_log()
-    answer = call("similar", {"text": content, "num": num})
+    answer = call("similar", {"text": content, "num": num, "rank": rank} | ({"url": url} if url else {}))
     body = answer["body"]
     if answer["statusCode"] != 200:
         typer.echo(body["msg"], err=True)
@@ -44,7 +49,7 @@ def ask(
     else:
         from scripts.cli.answer import print_answer  # noqa: PLC0415 (rich is slow to import)
 
-        print_answer(body)
+        print_answer(body, content)
 
 
 def _read_text(argument: str) -> str:

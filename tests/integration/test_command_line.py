@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from incidents.index.file import save_index
 from incidents.index.incident_index import IncidentIndex
 from incidents.names import SERVICE
 from scripts import ask as ask_command
+from scripts.local.service import call
 
 AskHere = Callable[..., tuple[int, str, str]]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,7 +27,17 @@ NASTY = """it's a "test" of $HOME, $(id), ${PATH}, `id`, $5, #hash, back\\slash,
 
 
 def run(*command: str | Path, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    set_by_make = {"TEXT", "NUM", "JSON", "SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # when make runs these tests
+    set_by_make = {
+        "TEXT",
+        "NUM",
+        "RANK",
+        "URL",
+        "JSON",
+        "SOURCE",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    }  # when make runs these tests
     inherited = {key: value for key, value in os.environ.items() if key not in set_by_make}
     return subprocess.run(
         [str(part) for part in command],
@@ -74,10 +86,37 @@ def test_the_answer_is_a_table(tiny_service: tuple[str, ...]) -> None:
     done = ask("w6", "--num", "2", *tiny_service)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["rank", "similarity", "id", "title", "link"]
-    assert lines[1].split() == ["1", "1.000000", "60", "Incident", "60", "https://incidentdatabase.ai/cite/60"]
-    assert lines[2].split()[0] == "2"
-    assert lines[3] == "Out of 4 incidents, indexed 2026-01-02T03:04:05+00:00 with tiny."
+    header, first, link, second, *_ = lines[next(at for at, line in enumerate(lines) if line.startswith("rank ")) :]
+    assert {"rank", "similarity", "id", "title"} <= set(header.split())
+    assert [first.split()[0], *first.split()[-3:]] == ["1", "60", "Incident", "60"]
+    assert link == "      https://incidentdatabase.ai/cite/60"
+    assert second.split()[0] == "2"
+    assert lines[-1] == "Out of 4 incidents, indexed 2026-01-02T03:04:05+00:00 with tiny."
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ([], {"rank": "hybrid"}),
+        (["--rank=cosine", "--url", "https://example.org/a"], {"rank": "cosine", "url": "https://example.org/a"}),
+    ],
+)
+def test_the_service_is_asked_for_the_rank_and_told_the_address(
+    ask_here: AskHere,
+    tiny_service: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    asked: dict[str, str],
+) -> None:
+    events: list[dict[str, Any]] = []
+
+    def overheard(script: str, event: dict[str, Any]) -> dict[str, Any]:
+        events.append(event)
+        return call(script, event)
+
+    monkeypatch.setattr(ask_command, "call", overheard)
+    assert ask_here("w6", *options, *tiny_service)[0] == 0
+    assert events == [{"text": "w6", "num": "3"} | asked]
 
 
 def test_the_answer_can_be_json(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
@@ -113,8 +152,8 @@ def test_a_title_is_printed_as_it_is(tiny_folder: Path, tiny_index: IncidentInde
 
 def test_without_results_there_is_no_table(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
     _, answer, _ = ask_here("w6", "--num", "0", *tiny_service)
-    assert answer.splitlines()[0].startswith("Note: No incidents returned")
-    assert len(answer.splitlines()) == 2
+    assert any(line.startswith("Note: No incidents returned") for line in answer.splitlines())
+    assert not any(line.startswith("rank ") for line in answer.splitlines())
 
 
 def test_an_invalid_setting_is_named(tiny_service: tuple[str, ...]) -> None:
@@ -133,7 +172,9 @@ def test_an_unusable_index_is_named_once(tiny_folder: Path, tmp_path: Path) -> N
 
 def test_warnings_stand_above_the_table(ask_here: AskHere, tiny_service: tuple[str, ...]) -> None:
     _, answer, _ = ask_here("w6", "--num", "many", *tiny_service)
-    assert answer.startswith('Note: Provided value for "num" invalid, using default of 3.')
+    lines = answer.splitlines()
+    note = lines.index('Note: Provided value for "num" invalid, using default of 3.')
+    assert note < next(at for at, line in enumerate(lines) if line.startswith("rank "))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +185,7 @@ def test_warnings_stand_above_the_table(ask_here: AskHere, tiny_service: tuple[s
         (["w6", "--model", "nowhere"], 2, "nowhere does not exist; `make index` makes the default model and index"),
         ([" "], 1, "nothing "),
         (["w6", "--nun", "3"], 2, "No such option: --nun"),
+        (["w6", "--rank", "best"], 2, "'best' is not one of 'hybrid', 'cosine'"),
     ],
 )
 def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[str], status: int, message: str) -> None:
@@ -153,15 +195,29 @@ def test_a_mistake_is_explained(tiny_service: tuple[str, ...], arguments: list[s
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("where", ["argument", "environment"])
-def test_make_passes_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    program = shlex.join([sys.executable, "-c", 'import os; print(os.environ["TEXT"])'])
-    python.write_text(f"#!/bin/sh\nexec {program}\n")
+def similar_by_make(folder: Path, program: str, *arguments: str, **environment: str) -> str:
+    """What `make similar` prints if a Python program takes the place of the command."""
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", program])} "$@"\n')
     python.chmod(0o755)
     make = ["make", "--silent", "--old-file=models/minilm/incident_cls.pt", "similar", f"RUN={python}"]
-    done = run(*make, f"TEXT={NASTY}") if where == "argument" else run(*make, TEXT=NASTY)
-    assert (done.returncode, done.stdout, done.stderr) == (0, NASTY + "\n", "")
+    done = run(*make, *arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("where", ["argument", "environment"])
+def test_make_passes_a_text_as_it_was_typed(where: str, tmp_path: Path) -> None:
+    arguments, environment = ([f"TEXT={NASTY}"], {}) if where == "argument" else ([], {"TEXT": NASTY})
+    printed = similar_by_make(tmp_path, 'import os; print(os.environ["TEXT"])', *arguments, **environment)
+    assert printed == NASTY + "\n"
+
+
+@pytest.mark.parametrize(("variable", "option"), [("NUM", "num"), ("RANK", "rank"), ("URL", "url")])
+def test_make_passes_an_option_as_it_was_typed(variable: str, option: str, tmp_path: Path) -> None:
+    program = "import sys; print(*sys.argv[1:], sep='\\n')"
+    assert f"--{option}={NASTY}" in similar_by_make(tmp_path, program, f"{variable}={NASTY}").splitlines()
+    assert f"--{option}" not in similar_by_make(tmp_path, program)
 
 
 def test_the_server_reads_its_origins_and_no_other_setting_of_the_stack(tiny_service: tuple[str, ...]) -> None:
