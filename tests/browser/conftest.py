@@ -26,13 +26,14 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--picture", type=Path, metavar="FILE", help="save the picture of the page there")
+    parser.addoption("--pictures", type=Path, metavar="FOLDER", help="save the pictures of the page there")
 
 
 @pytest.fixture
-def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path: Path | None = request.config.getoption("--picture")
-    return path or tmp_path / "page.png"
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder for pictures of the page."""
+    folder: Path | None = request.config.getoption("--pictures")
+    return folder or tmp_path
 
 
 @contextmanager

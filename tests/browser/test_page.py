@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from browser.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_with, cards, find, stand_in
+from browser.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, cards, find, show_body, stand_in, text_box
 
 
 def test_the_incident_that_a_text_is_about_comes_first(open_page: OpenPage) -> None:
@@ -25,7 +25,8 @@ def test_the_incident_that_a_text_is_about_comes_first(open_page: OpenPage) -> N
 
 
 def test_the_cards_show_the_services_answer(open_page: OpenPage, page_service_url: str) -> None:
-    question = urllib.request.Request(f"{page_service_url}/similar", json.dumps({"text": LONG, "num": 10}).encode())
+    asked = {"text": LONG, "num": 10, "rank": "hybrid"}
+    question = urllib.request.Request(f"{page_service_url}/similar", json.dumps(asked).encode())
     with urllib.request.urlopen(question) as response:
         answer = json.load(response)["body"]
     page = open_page()
@@ -35,8 +36,10 @@ def test_the_cards_show_the_services_answer(open_page: OpenPage, page_service_ur
     for card, match in zip(cards(page).all(), answer["similar"], strict=True):
         assert card.get_by_role("link").text_content() == f"{match['title']} (opens in a new tab)"
         assert card.get_by_role("link").get_attribute("href") == match["url"]
-        similarity = f"similarity {match['similarity']:.6f}"
-        assert card.get_by_role("paragraph").all_inner_texts() == [f"Incident {match['incident_id']}\n{similarity}"]
+        about, numbers = card.get_by_role("paragraph").first.inner_text().split("\n")
+        assert about.split(" · ")[0] == f"Incident {match['incident_id']}"
+        decimals = 2 if "relevance" in match else 6
+        assert numbers.endswith(f"similarity {match['similarity']:.{decimals}f}")
 
 
 def test_another_number_is_shown_without_another_request(open_page: OpenPage) -> None:
@@ -48,8 +51,8 @@ def test_another_number_is_shown_without_another_request(open_page: OpenPage) ->
     for number in (5, 10):
         page.get_by_label("Incidents to show").select_option(str(number))
         expect(cards(page)).to_have_count(number)
-        expect(page.locator("#progress")).to_have_text(f"{number} incidents found.")
-    assert questions == [{"text": ROBOTAXI, "num": 50}]
+        expect(page.locator("#progress")).to_contain_text(f"{number} incidents found.")
+    assert questions == [{"text": ROBOTAXI, "num": 10, "rank": "hybrid"}]
 
 
 def test_a_text_longer_than_the_model_reads_gives_the_warning(open_page: OpenPage) -> None:
@@ -83,20 +86,6 @@ def test_the_age_of_the_index_is_shown(open_page: OpenPage, elapsed: timedelta, 
     )
 
 
-def test_bars_distinguish_similarities_that_are_all_close_to_1(open_page: OpenPage) -> None:
-    """A stand-in, because the embedded model's are not. 0.999 is three quarters of the way from 0.996 to 1."""
-    page = open_page()
-    link = "https://incidentdatabase.ai/cite/1"
-    answer_with(page, json=stand_in(*((similarity, "", link) for similarity in (0.999, 0.998, 0.997, 0.996))))
-    find(page)
-    expect(cards(page)).to_have_count(3)
-    widths = page.locator(".bar").evaluate_all("bars => bars.map(bar => bar.firstChild.offsetWidth / bar.offsetWidth)")
-    assert widths == pytest.approx([0.75, 0.5, 0.25], abs=0.005)
-    expect(page.locator("#scale")).to_have_text(
-        "A bar is empty at 0.996000, the similarity at rank 4, and full at 1, the highest there is."
-    )
-
-
 # Security and privacy
 
 
@@ -105,13 +94,24 @@ def test_markup_from_the_service_is_shown_as_text(open_page: OpenPage) -> None:
     page = open_page()
     markup = "<img src=x onerror=\"document.title = 'broken'\"><script>document.title = 'broken'</script>"
     links = ("javascript:document.title='broken'", "https://example.org/\"onclick=\"document.title='broken'", "//a")
-    answer_with(page, json=stand_in(*((0.9, markup, link) for link in links), warnings=(markup,)))
-    find(page)
-    expect(page.get_by_role("heading", level=3).nth(0)).to_have_text(markup)
+    body = stand_in(*((0.9, markup, link) for link in links), warnings=(markup,))
+    report = {"number": markup, "title": markup, "url": links[0], "date": markup}
+    body["similar"][0] |= {"date": markup, "reports": markup, "why": {"report": report, "terms": [markup]}}
+    body["similar"][0]["why"]["passage"] = markup
+    body["verdict"] = {"label": markup, "incident_id": markup, "probability": 1, "calibration": {"n": markup}}
+    body["duplicates"] = [{"incident_id": markup, "report": report, "kind": markup}]
+    body["also"] = [{"incident_id": markup, "title": markup, "url": links[0], "probability": 1, "passage": markup}]
+    show_body(page, body)
+    titles = cards(page).get_by_role("heading", level=3)
+    expect(titles.nth(0)).to_have_text(markup)
     expect(page.locator("#notes p")).to_have_text(markup)
     expect(page.locator("#index")).to_contain_text("with <i>encoder</i>.")
+    for place in ("#label", "#calibrated", "#duplicates", "#also h3", "#also .small", "#also blockquote"):
+        expect(page.locator(place)).to_contain_text(markup)
+    for place in (".facts", ".why p >> nth=0", ".why p >> nth=1", ".why blockquote"):
+        expect(cards(page).first.locator(place)).to_contain_text(markup)
     expect(page.get_by_role("link")).to_have_count(1)
-    expect(page.get_by_role("heading", level=3).nth(1).get_by_role("link")).to_have_attribute("href", links[1])
+    expect(titles.nth(1).get_by_role("link")).to_have_attribute("href", links[1])
     expect(page.locator("main img, main script, main i, [onclick], [onerror]")).to_have_count(0)
     expect(page).to_have_title("Similar AI incidents")
 
@@ -143,7 +143,7 @@ def test_the_text_is_neither_in_the_address_nor_stored(open_page: OpenPage) -> N
     assert page.evaluate("history.length") == entries
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
     page.reload()
-    expect(page.get_by_label("Text of the article or report")).to_have_value("")
+    expect(text_box(page)).to_have_value("")
 
 
 @pytest.mark.parametrize("path", ["/page", "/stage/", "/stage/page"])

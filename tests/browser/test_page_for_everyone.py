@@ -1,15 +1,28 @@
 """The page with a keyboard, on a phone, in dark mode, for a screen reader, without motion and on paper."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from browser.visitor import CRUISE, LONG, ROBOTAXI, OpenPage, answer_later, answer_with, cards, find, stand_in
+from browser.visitor import (
+    CRUISE,
+    LONG,
+    ROBOTAXI,
+    OpenPage,
+    answer_later,
+    answer_with,
+    cards,
+    find,
+    first_heading,
+    show_body,
+    show_state,
+    stand_in,
+    text_box,
+)
+from support.answers import ALREADY_IN, ALSO, KNOWN, NEW, NOT_CALIBRATED, POSSIBLE
 
 
 def test_the_page_works_with_only_a_keyboard(open_page: OpenPage) -> None:
@@ -23,19 +36,20 @@ def test_the_page_works_with_only_a_keyboard(open_page: OpenPage) -> None:
 
     tab_to("textbox", "Text of the article or report")
     page.keyboard.type(ROBOTAXI)
+    tab_to("textbox", "Address of the article (optional)")
     tab_to("combobox", "Incidents to show")
     page.keyboard.press("ArrowDown")
     tab_to("button", "Find similar incidents")
     page.keyboard.press("Enter")
     expect(cards(page)).to_have_count(5)
-    expect(page.get_by_role("heading", name="Closest incidents")).to_be_focused()
+    expect(first_heading(page)).to_be_focused()
     tab_to("link", CRUISE)
 
 
 @pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
 def test_the_shortcut_searches_from_within_the_text(open_page: OpenPage, keys: str) -> None:
     page = open_page()
-    box = page.get_by_label("Text of the article or report")
+    box = text_box(page)
     box.press_sequentially(ROBOTAXI)
     box.press("Enter")
     expect(box).to_have_value(f"{ROBOTAXI}\n")
@@ -66,7 +80,32 @@ def show_waiting(page: Page) -> None:
     expect(page.locator("#progress")).to_have_text("Searching…")
 
 
-STATES = pytest.mark.parametrize("show", [show_start, show_results, show_error, show_waiting])
+def show_known(page: Page) -> None:
+    show_state(page, KNOWN)
+
+
+def show_possible(page: Page) -> None:
+    show_state(page, POSSIBLE)
+
+
+def show_new(page: Page) -> None:
+    show_state(page, NEW)
+
+
+def show_every_part(page: Page) -> None:
+    parts = {"duplicates": ALREADY_IN.body["duplicates"], "warnings": NOT_CALIBRATED.body["warnings"]}
+    show_body(page, ALSO.body | parts, ALSO.text)
+
+
+def show_stale(page: Page) -> None:
+    show_every_part(page)
+    text_box(page).press("!")
+    expect(page.locator("#stale")).not_to_be_empty()
+
+
+SHOWS = [show_start, show_results, show_error, show_waiting]
+SHOWS += [show_known, show_possible, show_new, show_every_part, show_stale]
+STATES = pytest.mark.parametrize("show", SHOWS)
 
 
 @STATES
@@ -74,7 +113,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: OpenPage, show: 
     page = open_page(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
     show(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
-    for element in page.locator("button:visible, select, textarea, li").all():
+    for element in page.locator("button:visible, input, select, textarea, li:visible").all():
         box = element.bounding_box()
         assert box is not None
         assert box["x"] >= 0
@@ -84,8 +123,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: OpenPage, show: 
 
 def test_on_a_phone_a_long_word_is_broken(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 320, "height": 640}, is_mobile=True)
-    answer_with(page, json=stand_in((0.9, "a" * 300, f"https://example.org/{'a' * 300}"), warnings=("a" * 300,)))
-    find(page, "a" * 300)
+    long = "a" * 300
+    body = stand_in((0.9, long, f"https://example.org/{long}"), warnings=(long,))
+    report = {"number": 2, "title": long, "url": f"https://example.org/{long}", "date": long}
+    body["similar"][0]["why"] = {"report": report, "terms": [long], "passage": long}
+    body["duplicates"] = [{"incident_id": 4, "report": report, "kind": "same_url"}]
+    body["also"] = [{"incident_id": 6, "title": long, "url": "", "probability": 0.9, "passage": long}]
+    show_body(page, body, f"{long} {long}")
     expect(cards(page)).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
@@ -155,15 +199,3 @@ def test_a_print_is_black_on_white_and_has_the_links(open_page: OpenPage) -> Non
     assert luminance(page.evaluate("getComputedStyle(document.body).color")) < 0.05
     after = page.get_by_role("link").first.evaluate("link => getComputedStyle(link, '::after').content")
     assert after == '" https://incidentdatabase.ai/cite/726"'
-
-
-def test_the_picture_in_the_readme_can_be_regenerated(open_page: OpenPage, picture: Path) -> None:
-    page = open_page(viewport={"width": 900, "height": 900}, color_scheme="light")
-    find(page)
-    built_at = page.locator("time").get_attribute("datetime")
-    assert built_at is not None
-    page.clock.set_fixed_time(datetime.fromisoformat(built_at) + timedelta(days=3))
-    find(page)
-    expect(page.locator("time")).to_have_text("3 days ago")
-    page.screenshot(path=picture, full_page=True)
-    assert 20_000 < picture.stat().st_size < 150_000

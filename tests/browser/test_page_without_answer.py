@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from browser.visitor import CRUISE, OpenPage, answer_later, answer_with, cards, find
+from browser.visitor import CRUISE, OpenPage, answer_later, answer_with, cards, find, first_heading, text_box
 
 INDEX = Path(__file__).resolve().parents[2] / "models" / "minilm" / "incident_cls.pt"
 
@@ -23,7 +23,7 @@ def test_an_empty_text_is_not_sent_and_the_message_says_so(open_page: OpenPage, 
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     find(page, text)
-    box = page.get_by_label("Text of the article or report")
+    box = text_box(page)
     expect(page.get_by_role("alert")).to_have_text("The text box is empty: paste or type a text first.")
     expect(box).to_be_focused()
     expect(box).to_have_attribute("aria-invalid", "true")
@@ -75,7 +75,7 @@ def test_after_503_the_visitor_can_retry_after_the_services_delay(
         again.click()
         expect(cards(page).first).to_contain_text(CRUISE)
         expect(again).to_be_hidden()
-        expect(page.get_by_role("heading", name="Closest incidents")).to_be_focused()
+        expect(first_heading(page)).to_be_focused()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_search_is_not_sent_twice(open_page: OpenPage) -> None:
     expect(button).to_have_attribute("aria-disabled", "true")
     button.click(force=True)
     button.press("Enter")
-    page.get_by_label("Text of the article or report").press("Control+Enter")
+    text_box(page).press("Control+Enter")
     held[0].continue_()
     expect(cards(page)).to_have_count(3)
     expect(button).to_have_attribute("aria-disabled", "false")
@@ -170,8 +170,9 @@ def test_a_visitor_who_keeps_typing_keeps_the_focus(open_page: OpenPage) -> None
     page = open_page()
     held = answer_later(page)
     find(page)
-    box = page.get_by_label("Text of the article or report")
+    box = text_box(page)
     box.press_sequentially("!")
     held[0].continue_()
-    expect(page.locator("#progress")).to_have_text("3 incidents found.")
+    expect(page.locator("#progress")).to_contain_text("3 incidents found.")
+    expect(page.locator("#stale")).to_contain_text("These results belong to the text and address before your edit.")
     expect(box).to_be_focused()
