@@ -21,6 +21,9 @@ WORD: Final = re.compile(r"(?u)\b\w\w+\b")
 """A word, as scikit-learn's CountVectorizer finds it by default."""
 SLOPE: Final = 0.5
 """Share of an incident's own length in the length that its score is divided by; the rest is the average length."""
+RARE_SHARE: Final = 0.02
+"""A shared word is shown if at most this share of incidents has it, or at most RARE_NUMBER."""
+RARE_NUMBER: Final = 3
 MISSING: Final = -1
 
 
@@ -58,8 +61,10 @@ class Overlap:
         return float(self.weights[self.shared[self.rows == row]].sum()) / total if total else 0.0
 
     def rarest(self, row: int, number: int) -> list[str]:
-        """At most `number` words that the text shares with an incident, the rarest first."""
-        positions = self.shared[self.rows == row].tolist()
+        """At most `number` rare words that the text shares with an incident, the rarest first."""
+        n_incidents = len(self.scores)
+        least = math.log((1 + n_incidents) / (1 + max(RARE_NUMBER, RARE_SHARE * n_incidents)))
+        positions = self.shared[(self.rows == row) & (self.idf[self.shared] >= least)].tolist()
         ranked = sorted(positions, key=lambda position: (-float(self.idf[position]), self.words[position]))
         return [self.words[position] for position in ranked[:number]]
 
