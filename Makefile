@@ -36,7 +36,8 @@ override NUM := $(value NUM)
 override RANK := $(value RANK)
 override URL := $(value URL)
 override SOURCE := $(value SOURCE)
-export TEXT NUM RANK URL SOURCE
+override FILE := $(value FILE)
+export TEXT NUM RANK URL SOURCE FILE
 
 # The emulator of the Lambda service. AWS's package carries it for both architectures.
 EMULATOR := .cache/aws-lambda-rie
@@ -60,6 +61,9 @@ help: ## List the targets
 similar: $(INDEX) ## Say whether TEXT="…", @file or - is about a known incident (NUM=5, RANK=cosine, URL=, JSON=1)
 	@$(RUN) -m scripts.ask --model $(MODEL) $${NUM:+--num="$$NUM"} $${RANK:+--rank="$$RANK"} $${URL:+--url="$$URL"} \
 		$(if $(filter-out 0,$(JSON)),--json)
+
+triage: $(INDEX) ## Judge the articles of FILE=articles.csv (or .jsonl): known, new, already in, same event
+	@$(RUN) -m scripts.triage --model $(MODEL) -- "$$FILE"
 
 serve: $(INDEX) $(VENV)/serve.stamp ## Serve the HTTP API and its page on this machine (HOST=, PORT=3000)
 	@$(RUN) -m scripts.serve --model $(MODEL) $(if $(HOST),--host=$(HOST)) $(if $(PORT),--port=$(PORT))

@@ -6,10 +6,13 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from incidents.names import INDEX_FILENAME
 from incidents.settings import settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def configure(model: Path, index: Path | None) -> None:
@@ -37,6 +40,17 @@ def call(script: str, event: dict[str, Any]) -> dict[str, Any]:
     """The envelope that a Lambda script answers an event with."""
     envelope: dict[str, Any] = json.loads(load_handler(script)(event, None)["body"])
     return envelope
+
+
+def incident_vectors() -> "Tensor":
+    """The vectors of the known incidents. Shape: (n_incidents, width), float32.
+
+    Raises:
+        InvalidIndexError: the index is not usable.
+    """
+    from incidents.store.current import current  # noqa: PLC0415 (loads torch)
+
+    return current().index().vectors
 
 
 def hide_log() -> None:
