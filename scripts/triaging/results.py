@@ -99,12 +99,12 @@ def make_results(judgments: Sequence[Judgment], events: Sequence[Sequence[int]])
 
 
 def count(results: Sequence[Result], events: Sequence[Sequence[int]]) -> dict[str, int]:
-    """How many articles have which label; how many are already in; how many events have several of them."""
+    """How many articles have which label; how many are already in; how many events have a group of them."""
     labels = Counter(result.label for result in results)
     counts = {"articles": len(results)} | {label: labels[label] for label in ("known", "possible", "new")}
     counts |= {label: labels[label] for label in (NO_VERDICT, REFUSED) if labels[label]}
     counts["already in"] = sum(bool(result.body.get("duplicates")) for result in results)
-    counts["events with several"] = sum(len(event) > 1 for event in events)
+    counts["groups"] = sum(len(event) > 1 for event in events)
     return counts
 
 
