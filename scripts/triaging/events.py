@@ -1,9 +1,10 @@
 """Which articles of a queue are about the same event as each other: the queue may hold an incident's first reports.
 
-Two articles are if they have the same address or the same words, or if the service says of both that they are about the
-same known incident. The others are clustered by `likeness`, with average linkage (group-average clustering: Yang et
-al., Learning Approaches for Detecting and Tracking News Events, IEEE Intelligent Systems 14(4), 1999). Single linkage
-joins groups by one wrong pair: at a precision of 0.98 it finds 29 % of the sample's pairs, average linkage 53 %.
+Two articles are if they have the same address or the same words, or if the service says of both that they are about, or
+a report of, the same known incident. The others are clustered by `likeness`, with average linkage (group-average
+clustering: Yang et al., Learning Approaches for Detecting and Tracking News Events, IEEE Intelligent Systems 14(4),
+1999). Single linkage joins groups by one wrong pair: at a precision of 0.98 it finds 29 % of the sample's pairs,
+average linkage 53 %.
 
 An event has a bounded number of articles, so the odds that a pair is about the same event fall with the number of
 articles in the queue, and the threshold rises with its logarithm. Both numbers are from queues of 8 to 400 real
@@ -15,11 +16,12 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
+from incidents.index.reports import NO_URL, url_key
 from scripts.triaging.judging import Judgment
 from scripts.triaging.likeness import Matrix, likeness
 
@@ -28,8 +30,6 @@ THRESHOLD_PER_LOG_ARTICLE: Final = 0.6
 """Mean likeness at which two groups are joined: THRESHOLD + THRESHOLD_PER_LOG_ARTICLE * ln n_articles."""
 NEVER: Final = -1e6
 """Likeness of two articles about two different known incidents."""
-TRACKING: Final = re.compile(r"utm_\w+|fbclid|gclid|igshid|mc_cid|mc_eid|smid|cmpid|ref_src")
-"""Parameters of an address that say where a reader came from."""
 
 
 def group(judgments: Sequence[Judgment], cohort: Matrix) -> list[list[int]]:
@@ -40,7 +40,7 @@ def group(judgments: Sequence[Judgment], cohort: Matrix) -> list[list[int]]:
     links: defaultdict[tuple[str, Hashable], list[int]] = defaultdict(list)
     for position, judgment in enumerate(judgments):
         words = tuple(re.findall(r"\w+", judgment.article.text.casefold()))
-        same = {"url": canonical_url(judgment.article.url), "words": words, "incident": known_incident(judgment)}
+        same = {"url": _address(judgment.article.url), "words": words, "incident": known_incident(judgment)}
         for kind, value in same.items():
             if value:
                 links[kind, value].append(position)
@@ -48,22 +48,24 @@ def group(judgments: Sequence[Judgment], cohort: Matrix) -> list[list[int]]:
 
 
 def known_incident(judgment: Judgment) -> int | None:
-    """The known incident that the service says the article is about; None without a verdict, or with another."""
-    verdict = judgment.answer.body.get("verdict") if judgment.answer else None
-    return verdict.get("incident_id") if verdict and verdict.get("label") == "known" else None
+    """The known incident that the article is about: the verdict's if its label is known, else that of its duplicates.
+
+    None if the service does not say, or if the article is a report of several incidents.
+    """
+    body = judgment.answer.body if judgment.answer else {}
+    verdict = body.get("verdict") or {}
+    if verdict.get("label") == "known":
+        return verdict.get("incident_id")
+    copies = {duplicate["incident_id"] for duplicate in body.get("duplicates", [])}
+    return copies.pop() if len(copies) == 1 else None
 
 
-def canonical_url(url: str) -> str:
-    """An address without what differs between links to one article; empty for a front page, or outside the web."""
-    try:
-        parts = urlsplit(url.strip())
-        host = (parts.hostname or "").removeprefix("www.")
-        port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
-    except ValueError:  # no valid address
-        return ""
-    kept = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not TRACKING.fullmatch(pair[0]))
-    page = parts.path.rstrip("/") + ("?" if kept else "") + urlencode(kept)
-    return f"{host}{port}{page}" if host and page and parts.scheme in ("http", "https") else ""
+def _address(url: str) -> int | None:
+    """What addresses of one article have in common; None for a front page, or outside the web."""
+    if (key := url_key(url)) == NO_URL:
+        return None
+    parts = urlsplit(url.strip())
+    return key if parts.path.strip("/") or parts.query else None
 
 
 def _clusters(judgments: Sequence[Judgment], cohort: Matrix) -> list[list[int]]:

@@ -156,7 +156,7 @@ def test_a_refused_article_has_its_reason_and_is_asked_again(triage: Triage, tmp
     assert status == 0
     assert "refused" in output
     found = rows(tmp_path / "queue.triage")
-    assert [row["label"] for row in found.values()] == ["refused", "refused", "no verdict"]
+    assert [row["label"] for row in found.values()] == ["refused", "refused", "possible"]
     assert found["long"]["error"] == "expected a `text` of at most 5 characters, got 8"
     assert found["empty"]["error"].startswith("expected text with content")
     assert len(journal(tmp_path)) == 1

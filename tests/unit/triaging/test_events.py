@@ -12,7 +12,7 @@ import pytest
 
 from incidents.model.encoder import Encoder
 from scripts.triaging.articles import Article
-from scripts.triaging.events import canonical_url, group
+from scripts.triaging.events import group
 from scripts.triaging.journal import Answer
 from scripts.triaging.judging import Judgment
 from scripts.triaging.likeness import Matrix, likeness
@@ -108,27 +108,45 @@ def test_few_articles_few_incidents_and_texts_without_words_are_no_error(cohort:
     [
         ("https://example.org/a", "http://www.EXAMPLE.org:443/a/#part"),
         ("https://example.org/a?x=1&y=2", "https://example.org/a?y=2&x=1&fbclid=abc"),
+        ("https://example.org/?id=1", "https://example.org?id=1"),
     ],
 )
-def test_links_to_one_page_are_the_same_address(one: str, other: str) -> None:
-    assert canonical_url(one) == canonical_url(other) != ""
+def test_links_to_one_article_are_the_same_address(one: str, other: str) -> None:
+    assert group(at(one, other), COHORT) == [[0, 1]]
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("https://example.org/a", "https://example.org/A"), ("https://example.org/a?x=1", "https://example.org/a?x=2"),
-     ("https://example.org/a", "https://news.example.org/a"), ("http://h:8080/a", "http://h/a")],
-)  # fmt: skip
-def test_links_to_two_pages_are_two_addresses(one: str, other: str) -> None:
-    assert canonical_url(one) != canonical_url(other)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "https://example.org/", "https://example.org", "javascript:alert(1)", "/a", "http://[/a", "http://h:x/a"],
+    [
+        ("https://example.org/a", "https://example.org/A"),
+        ("https://example.org/a?x=1", "https://example.org/a?x=2"),
+        ("https://example.org/a", "https://news.example.org/a"),
+        ("https://example.org", "https://example.org/"),
+        ("", ""),
+        ("/a", "/a"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("http://[/a", "http://[/a"),
+    ],
 )
-def test_a_front_page_or_no_address_is_nothing_to_compare(url: str) -> None:
-    assert canonical_url(url) == ""
+def test_links_to_two_pages_or_a_front_page_say_nothing(one: str, other: str) -> None:
+    assert group(at(one, other), COHORT) == [[0], [1]]
+
+
+def at(*urls: str) -> list[Judgment]:
+    """Articles on different subjects at these addresses."""
+    vectors = directions(len(urls))
+    return [judge(f"text{number}", vectors[number], url=url) for number, url in enumerate(urls)]
+
+
+def test_reports_of_one_incident_are_about_the_same_event_whatever_the_verdict() -> None:
+    def copy(word: str, vector: Matrix, *incidents: int) -> Judgment:
+        duplicates = [{"incident_id": id_, "kind": "near_text", "overlap": 0.5} for id_ in incidents]
+        body = {"verdict": {"label": "possible", "incident_id": 9}, "duplicates": duplicates}
+        return Judgment(Article(word, word), Answer(body, array("f", vector)))
+
+    a, b, c, d = directions(4)
+    judgments = [copy("w5", a, 7, 7), copy("w6", b, 7), copy("w7", c, 7, 8), judge("w8", d, known=7)]
+    assert group(judgments, COHORT) == [[0, 1, 3], [2]]
 
 
 @dataclass(frozen=True)
