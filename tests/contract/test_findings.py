@@ -138,7 +138,8 @@ def test_each_match_says_why() -> None:
     best = ask(text=COPY, rank="hybrid")["similar"][0]
     report = {"number": 702, "title": "Report 2 on 7", "url": "https://news.example/7/2", "date": "2025-01-02"}
     assert (best["date"], best["reports"], best["why"]["report"]) == ("2025-01-01", N_REPORTS, report)
-    assert set(best["why"]["terms"]) == set(COPY.split())
+    assert set(best["why"]["terms"]) >= {word for word in COPY.split() if not word.startswith("w")}
+    assert set(best["why"]["terms"]) < set(COPY.split())  # other incidents have some of its words
     assert best["why"]["passage"] == COPY
 
 

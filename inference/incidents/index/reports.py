@@ -76,7 +76,8 @@ class Reports:
 
 
 def url_key(url: str) -> int:
-    """64 bits of the SHA-256 of an address in its canonical form, or NO_URL for what is no web address.
+    """64 bits of the SHA-256 of an address in its canonical form, or NO_URL for what is no address of an article: a
+    site's front page has many.
 
     Canonical is without scheme, www., port, fragment, final slash and tracking parameters, with the host in lower case.
     """
@@ -85,7 +86,8 @@ def url_key(url: str) -> int:
         host = parts.hostname or ""
     except ValueError:
         return NO_URL
-    if parts.scheme.lower() not in {"http", "https"} or not host:
+    path = parts.path.rstrip("/")
+    if parts.scheme.lower() not in {"http", "https"} or not host or not (path or parts.query):
         return NO_URL
     query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith(TRACKING))
     canonical = f"{host.removeprefix('www.')}{parts.path.rstrip('/')}?{urlencode(query)}"
