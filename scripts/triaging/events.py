@@ -16,7 +16,6 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
@@ -61,11 +60,9 @@ def known_incident(judgment: Judgment) -> int | None:
 
 
 def _address(url: str) -> int | None:
-    """What addresses of one article have in common; None for a front page, or outside the web."""
-    if (key := url_key(url)) == NO_URL:
-        return None
-    parts = urlsplit(url.strip())
-    return key if parts.path.strip("/") or parts.query else None
+    """What addresses of one article have in common, or None."""
+    key = url_key(url)
+    return None if key == NO_URL else key
 
 
 def _clusters(judgments: Sequence[Judgment], cohort: Matrix) -> list[list[int]]:

@@ -76,10 +76,9 @@ class Reports:
 
 
 def url_key(url: str) -> int:
-    """64 bits of the SHA-256 of an address in its canonical form, or NO_URL for what is no address of an article: a
-    site's front page has many.
+    """64 bits of the SHA-256 of an article's address in its canonical form; NO_URL for anything else.
 
-    Canonical is without scheme, www., port, fragment, final slash and tracking parameters, with the host in lower case.
+    A site's front page is no article's address. Canonical is without scheme, www., port, fragment, final slash and tracking parameters, with the host in lower case.
     """
     try:
         parts = urlsplit(url.strip())
@@ -90,5 +89,5 @@ def url_key(url: str) -> int:
     if parts.scheme.lower() not in {"http", "https"} or not host or not (path or parts.query):
         return NO_URL
     query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith(TRACKING))
-    canonical = f"{host.removeprefix('www.')}{parts.path.rstrip('/')}?{urlencode(query)}"
+    canonical = f"{host.removeprefix('www.')}{path}?{urlencode(query)}"
     return int.from_bytes(sha256(canonical.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
