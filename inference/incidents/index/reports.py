@@ -80,5 +80,5 @@ def url_key(url: str) -> int:
     if parts.scheme.lower() not in {"http", "https"} or not host:
         return NO_URL
     query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith(TRACKING))
-    canonical = f"{host.removeprefix('www.')}{parts.path.rstrip('/')}?{urlencode(query)}"
+    canonical = f"{host.removeprefix('www.')}{parts.path.rstrip('/')}?{urlencode(query, errors='replace')}"
     return int.from_bytes(sha256(canonical.encode("utf-8", "replace")).digest()[:8], "big", signed=True)
