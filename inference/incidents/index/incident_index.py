@@ -17,6 +17,8 @@ from incidents.index.encoder_info import EncoderInfo
 from incidents.measurements import timed
 from incidents.onednn import matrix_vector
 
+ROUNDING: Final = 1e-6
+"""Share of a query's length: a smaller deviation from the corpus mean only says how float32 was rounded."""
 BLOCK: Final = 4096
 """Rows converted at once, so that no second copy of the matrix is needed."""
 
@@ -154,16 +156,16 @@ class IncidentIndex:
         size = size if usual / 100 < size < usual * 100 else usual
         deviation = query * size - self.corpus_mean
         spread, mean_length = (float(torch.linalg.vector_norm(part)) for part in (deviation, self.corpus_mean))
-        direction = deviation / (spread or 1.0)
+        inverse_spread = 1 / spread if spread > ROUNDING * size else 0.0
 
         products = matrix_vector(self.vectors, deviation.float())
         cosines = (products + self._mean_products) / size * self._inverse_lengths
-        corrected = (products - float(self.corpus_mean @ deviation)) / (spread or 1.0) * self._inverse_spreads
+        corrected = (products - float(self.corpus_mean @ deviation)) * inverse_spread * self._inverse_spreads
         # In any order of summation, the error of a float32 sum of n products is at most n * eps / 2 times the vectors'
         # lengths, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Two such
         # sums are made, the product and the length.
         error = (self.encoder.width + 4) * (1 + (spread + mean_length) / size) * torch.finfo(torch.float32).eps / 2
-        return Projection(query, cosines, error, corrected.clamp(-1, 1), direction.float())
+        return Projection(query, cosines, error, corrected.clamp(-1, 1), (deviation * inverse_spread).float())
 
     def closest(self, projection: Projection, num: int) -> list[Match]:
         """The `num` incidents with the largest cosines, as `rank` gives them.
