@@ -65,6 +65,8 @@ def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) ->
 
 def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str] = FEATURES) -> Calibration | None:
     """Fit a calibration on the features `names`; None if the index has too few reports to tell."""
+    if len(index) < FOLDS:
+        return None
     judged = judge(questions, index, names)
     n_known = int(judged.is_known.sum())
     if min(n_known, len(judged.is_known) - n_known) < FEWEST_CASES or len(set(judged.rows)) < FOLDS:
@@ -72,6 +74,8 @@ def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]
     weights = equal_odds(judged.is_known)
     held_out = np.empty(len(judged.is_known))
     for train, test in GroupKFold(FOLDS).split(judged.features, groups=judged.rows):
+        if not judged.is_known[train].any():
+            return None  # nearly all known cases are about one incident
         knots = _knots(judged.features[train])
         model = _fit(judged.features[train], judged.is_known[train], knots)
         held_out[test] = model.predict_proba(_hats(judged.features[test], knots))[:, 1]
