@@ -30,6 +30,8 @@ FOLDS: Final = 5
 BINS: Final = 10
 DIGITS: Final = 5
 """Of fitted numbers: the order of summation must not show in an index."""
+ROUNDING: Final = 1e-9
+"""Of sums of weights, which may come out differently with more threads."""
 FEWEST_CALLED: Final = 20
 """Cases that a threshold needs beyond it."""
 
@@ -65,6 +67,8 @@ def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) ->
 
 def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str] = FEATURES) -> Calibration | None:
     """Fit a calibration on the features `names`; None if the index has too few reports to tell."""
+    if len(index) < FOLDS:
+        return None
     judged = judge(questions, index, names)
     n_known = int(judged.is_known.sum())
     if min(n_known, len(judged.is_known) - n_known) < FEWEST_CASES or len(set(judged.rows)) < FOLDS:
@@ -72,6 +76,8 @@ def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]
     weights = equal_odds(judged.is_known)
     held_out = np.empty(len(judged.is_known))
     for train, test in GroupKFold(FOLDS).split(judged.features, groups=judged.rows):
+        if not judged.is_known[train].any():
+            return None  # nearly all known cases are about one incident
         knots = _knots(judged.features[train])
         model = _fit(judged.features[train], judged.is_known[train], knots)
         held_out[test] = model.predict_proba(_hats(judged.features[test], knots))[:, 1]
@@ -106,18 +112,28 @@ def expected_calibration_error(probabilities: Any, is_known: Any, weights: Any) 
 
 
 def thresholds(probabilities: Any, is_known: Any, weights: Any) -> tuple[float, float]:
-    """From where on a text is called known, and below what it is called new, with the errors that are allowed."""
-    falling = np.argsort(-probabilities, kind="stable")
-    known_from = _last_within(KNOWN_ERROR, probabilities, weights * ~is_known, weights, falling, NEVER)
-    new_below = _last_within(NEW_ERROR, probabilities, weights * is_known, weights, falling[::-1], 0.0)
-    return round(known_from, 3), round(min(new_below, known_from), 3)
+    """From where on a text is called known, and below what it is called new, with the errors that are allowed.
+
+    Of thresholds with three digits, just beyond a case, these are the lowest and the highest that keep to it.
+
+    Shape: each (n_cases,).
+    """
+    steps = np.unique(np.floor(probabilities * 1000))
+    from_, below = steps / 1000, (steps + 1) / 1000
+    is_known_from, is_below = probabilities >= from_[:, np.newaxis], probabilities < below[:, np.newaxis]
+    allowed = from_[_is_allowed(is_known_from, weights * ~is_known, weights, KNOWN_ERROR)]
+    known_from = float(allowed[0]) if len(allowed) else NEVER
+    allowed = below[_is_allowed(is_below, weights * is_known, weights, NEW_ERROR) & (below <= known_from)]
+    return known_from, float(allowed[-1]) if len(allowed) else 0.0
 
 
-def _last_within(error: float, probabilities: Any, wrong: Any, weights: Any, order: Any, otherwise: float) -> float:
-    """The last probability in this order up to which the share of `wrong` weight is at most `error`."""
-    shares = wrong[order].cumsum() / weights[order].cumsum()
-    within = np.nonzero((shares <= error) & (np.arange(1, len(order) + 1) >= FEWEST_CALLED))[0]
-    return float(probabilities[order][within[-1]]) if len(within) else otherwise
+def _is_allowed(called: Any, wrong: Any, weights: Any, error: float) -> Any:
+    """Whether enough cases are called at each threshold, and at most the share `error` of their weight is wrong.
+
+    Shape: called (n_thresholds, n_cases), wrong and weights (n_cases,) -> (n_thresholds,).
+    """
+    n_called, excess = called.sum(axis=1), called @ wrong - error * (called @ weights)
+    return (n_called >= FEWEST_CALLED) & (excess <= ROUNDING)
 
 
 def _knots(features: Any) -> list[Any]:

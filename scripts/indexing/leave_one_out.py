@@ -43,15 +43,16 @@ class LeaveOneOut:
         self._vectors = vectors.double()
         self._owners = torch.from_numpy(counts.owners)
         mean = index.corpus_mean
-        self._directions = _unit(self._vectors - mean).float()
+        self._directions = _unit(self._vectors - mean)
         self._sums = torch.zeros(len(index), vectors.shape[1], dtype=torch.float64).index_add_(
             0, self._owners, self._vectors
         )
-        self._centered = _unit(index.vectors.double() - mean).float()
-        self._plain = _unit(index.vectors.double()).float()
+        self._centered = _unit(index.vectors.double() - mean)
+        self._plain = _unit(index.vectors.double())
         self._incidents = counts.incidents
         self._frequencies = document_frequencies(self._incidents)
         self._common = most_incidents(len(index))
+        self._last: tuple[int, list[Tensor]] = (-1, [])
 
     def __len__(self) -> int:
         """The number of reports."""
@@ -65,15 +66,14 @@ class LeaveOneOut:
         """The answer to a report's text, or to its vector alone, without the report or its whole incident."""
         row = int(self._owners[report])
         vector, direction = self._vectors[report], self._directions[report]
-        dense, cosines = self._centered @ direction, self._plain @ _unit(vector).float()
-        reports = self._directions @ direction
+        dense, cosines, reports = self._products(report)
         if without_incident:
             dense[row] = cosines[row] = -1.0
             reports[self._owners == row] = -1.0
         else:
             rest = (self._sums[row] - vector) / (int(self._index.report_counts[row]) - 1)
-            dense[row] = _unit(rest - self._index.corpus_mean).float() @ direction
-            cosines[row] = _unit(rest).float() @ _unit(vector).float()
+            dense[row] = _unit(rest - self._index.corpus_mean) @ direction
+            cosines[row] = _unit(rest) @ _unit(vector)
             reports[report] = -1.0
         lexical = torch.zeros(len(dense), dtype=torch.float64)
         coverage: Callable[[int], float] = _covers_nothing
@@ -81,8 +81,22 @@ class LeaveOneOut:
             lexical, coverage = self._compare_words(report, row, without_incident=without_incident)
         best = torch.full_like(dense, -1.0).scatter_reduce_(0, self._owners, reports, "amax")
         rows = best_rows(dense, lexical, CANDIDATES)
+        if without_incident:
+            rows = rows[rows != row]
         comparison = Comparison(dense, lexical, rows, best[rows], fit(dense[rows], best[rows], lexical[rows]))
         return Case(row, comparison, cosines, coverage)
+
+    def _products(self, report: int) -> list[Tensor]:
+        """A report's cosines, corrected and plain, with all incidents, and corrected with all reports.
+
+        In float64: the rounding of float32 depends on the number of threads. Those of the last report are kept, as each
+        is asked in two ways.
+        """
+        if self._last[0] != report:
+            direction, vector = self._directions[report], _unit(self._vectors[report])
+            factors = ((self._centered, direction), (self._plain, vector), (self._directions, direction))
+            self._last = report, [matrix @ query for matrix, query in factors]
+        return [products.clone() for products in self._last[1]]
 
     def _compare_words(self, report: int, row: int, *, without_incident: bool) -> tuple[Tensor, Callable[[int], float]]:
         asked = self._counts.texts[report]

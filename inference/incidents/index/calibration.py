@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from incidents.index.checks import check
+
 KNOWN_ERROR: Final = 0.05
 """Share of new texts among those that are called known: 1 in 20."""
 NEW_ERROR: Final = 0.1
@@ -32,10 +34,10 @@ class Curve:
     values: list[float]
 
     def __post_init__(self) -> None:
-        if not self.knots or len(self.knots) != len(self.values):
-            raise ValueError(f"expected a value for each knot of {self.feature}")
-        if not all(map(math.isfinite, [*self.knots, *self.values])) or self.knots != sorted(set(self.knots)):
-            raise ValueError(f"expected the knots of {self.feature} to ascend, all numbers finite")
+        check(f"a value for each knot of {self.feature}", 0 < len(self.knots) == len(self.values), len(self.values))
+        is_finite = all(map(math.isfinite, [*self.knots, *self.values]))
+        check(f"the knots and values of {self.feature} to be finite", is_finite, "others")
+        check(f"the knots of {self.feature} to ascend", self.knots == sorted(set(self.knots)), self.knots)
 
     def __call__(self, value: float) -> float:
         """The curve at a value."""
@@ -54,6 +56,9 @@ class Calibration:
     `n` cases were judged, half of the weight known and half new; `auroc` and `ece` (expected calibration error, ten
     bins) are from 0 to 1. From the probability `known_from` on, at most KNOWN_ERROR were new; below `new_below`, at
     most NEW_ERROR were known. `built_at` is a UTC time in ISO 8601.
+
+    Raises:
+        ValueError: a number is not finite, or of another type.
     """
 
     curves: list[Curve]
@@ -64,6 +69,13 @@ class Calibration:
     known_from: float
     new_below: float
     built_at: str
+
+    def __post_init__(self) -> None:
+        for name in ("intercept", "n", "auroc", "ece", "known_from", "new_below"):
+            number = getattr(self, name)
+            is_finite = type(number) in {int, float} and math.isfinite(number)
+            check(f"the calibration's {name} to be a finite number", is_finite, repr(number))
+        check("the calibration's built_at to be a string", isinstance(self.built_at, str), repr(self.built_at))
 
     def probability(self, features: Mapping[str, float]) -> float:
         """The probability that a known incident is meant, at equal odds of known and new before looking."""

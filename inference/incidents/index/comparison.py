@@ -99,8 +99,9 @@ def closest_reports(index: IncidentIndex, rows: Tensor, direction: Tensor) -> tu
         raise ValueError("expected an index with reports, got one without")
     positions, owners = report_positions(index, rows)
     cosines = index.details.reports.directions[positions].float() @ direction
-    best = torch.full((len(rows),), -1.0).scatter_reduce_(0, owners, cosines, "amax")
+    # In float16, a direction can be slightly longer than 1, and a cosine less than -1.
+    best = torch.full((len(rows),), -torch.inf).scatter_reduce_(0, owners, cosines, "amax")
     # Of reports with equal vectors, the first is the closest.
     candidates = torch.where(cosines == best[owners], positions, torch.iinfo(torch.int64).max)
     closest = torch.full_like(rows, torch.iinfo(torch.int64).max).scatter_reduce_(0, owners, candidates, "amin")
-    return best, closest
+    return best.clamp(-1, 1), closest

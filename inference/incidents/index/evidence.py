@@ -28,10 +28,12 @@ class Evidence:
 def weigh(comparison: Comparison, report_counts: Tensor, coverage: Callable[[int], float]) -> Evidence:
     """The evidence for the incident that fits best; `coverage` gives the share of the words that a row covers.
 
+    Of incidents that fit equally well it is the last: in an index sorted by id, the first of the hybrid order.
+
     Shape: report_counts (n_incidents,).
     """
     best = comparison.fit.topk(min(6, len(comparison.rows)))
-    winner = int(best.indices[0])
+    winner = int((comparison.fit == best.values[0]).nonzero()[-1])
     row = int(comparison.rows[winner])
     fits = best.values.tolist()
     others = fits[1:] or [0.0]

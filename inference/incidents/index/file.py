@@ -20,8 +20,10 @@ import torch
 
 from incidents.errors import InvalidIndexError
 from incidents.index.calibration import Calibration, Curve
+from incidents.index.checks import check
 from incidents.index.details import Details
 from incidents.index.encoder_info import EncoderInfo
+from incidents.index.evidence import FEATURES
 from incidents.index.incident_index import IncidentIndex
 from incidents.index.lexicon import Lexicon
 from incidents.index.reports import Reports
@@ -99,25 +101,46 @@ def _as_plain(value: Any) -> Any:
     return [_as_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _details(content: dict[str, Any] | None) -> Details | None:
+def _details(content: Any) -> Details | None:
     if content is None:
         return None
-    reports = content["reports"]
-    columns = {name: Strings(**reports[name]) for name in ("titles", "urls", "dates")}
+    _check_fields(Details, content)
+    _check_fields(Reports, content["reports"])
+    columns = {name: _strings(content["reports"][name]) for name in ("titles", "urls", "dates")}
+    _check_fields(Lexicon, content["lexicon"])
     return Details(
-        dates=Strings(**content["dates"]),
-        urls=Strings(**content["urls"]),
-        reports=Reports(**reports | columns),
+        dates=_strings(content["dates"]),
+        urls=_strings(content["urls"]),
+        reports=Reports(**content["reports"] | columns),
         lexicon=Lexicon(**content["lexicon"]),
         calibration=_calibration(content["calibration"]),
         dense_calibration=_calibration(content["dense_calibration"]),
     )
 
 
-def _calibration(content: dict[str, Any] | None) -> Calibration | None:
+def _strings(content: Any) -> Strings:
+    _check_fields(Strings, content)
+    return Strings(**content)
+
+
+def _calibration(content: Any) -> Calibration | None:
     if content is None:
         return None
-    return Calibration(**content | {"curves": [Curve(**curve) for curve in content["curves"]]})
+    _check_fields(Calibration, content)
+    curves = []
+    for curve in content["curves"]:
+        _check_fields(Curve, curve)
+        check(f"curves of {', '.join(FEATURES)}", curve["feature"] in FEATURES, repr(curve["feature"]))
+        curves.append(Curve(**curve))
+    return Calibration(**content | {"curves": curves})
+
+
+def _check_fields(kind: type[Any], content: Any) -> None:
+    """Require a dict with the fields of a dataclass."""
+    names = [part.name for part in fields(kind) if part.init]
+    is_dict = isinstance(content, dict)
+    got = ", ".join(map(str, content)) if is_dict else type(content).__name__
+    check(f"{kind.__name__} of {', '.join(names)}", is_dict and content.keys() == set(names), got)
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from incidents.errors import InvalidInputError
 from incidents.index.calibration import Calibration
+from incidents.index.checks import check, check_tensor
 from incidents.index.details import Details
 from incidents.index.encoder_info import EncoderInfo
 from incidents.measurements import timed
 from incidents.onednn import matrix_vector
 
+ROUNDING: Final = 1e-6
+"""Share of a query's length: a smaller deviation from the corpus mean only says how float32 was rounded."""
 BLOCK: Final = 4096
 """Rows converted at once, so that no second copy of the matrix is needed."""
 
@@ -72,21 +75,21 @@ class IncidentIndex:
 
     def __post_init__(self) -> None:
         n_incidents = len(self.titles) if isinstance(self.titles, list) else 0
-        _check("at least one incident", n_incidents > 0)
-        _check_tensor("ids", self.ids, torch.int64, (n_incidents,))
-        _check_tensor("report_counts", self.report_counts, torch.int64, (n_incidents,))
-        _check_tensor("vectors", self.vectors, torch.float32, (n_incidents, self.encoder.width))
+        check("at least one incident", n_incidents > 0)
+        check_tensor("ids", self.ids, torch.int64, (n_incidents,))
+        check_tensor("report_counts", self.report_counts, torch.int64, (n_incidents,))
+        check_tensor("vectors", self.vectors, torch.float32, (n_incidents, self.encoder.width))
         texts = [*self.titles, self.source, self.encoder.name, self.encoder.revision, self.encoder.fingerprint]
-        _check("titles, source and the encoder's name to be strings", all(isinstance(text, str) for text in texts))
-        _check("ids to be positive and unique", len(set(self.ids.tolist())) == n_incidents)
-        _check("ids to be positive and unique", bool((self.ids > 0).all()))
-        _check("every incident to have a report", bool((self.report_counts > 0).all()))
+        check("titles, source and the encoder's name to be strings", all(isinstance(text, str) for text in texts))
+        check("ids to be positive and unique", len(set(self.ids.tolist())) == n_incidents)
+        check("ids to be positive and unique", bool((self.ids > 0).all()))
+        check("every incident to have a report", bool((self.report_counts > 0).all()))
         inverse_lengths = torch.linalg.vector_norm(self.vectors, dim=1).reciprocal()
         usable = (inverse_lengths > 0) & inverse_lengths.isfinite()
-        _check("every vector to be finite and not zero", bool(usable.all()))
+        check("every vector to be finite and not zero", bool(usable.all()))
         if self.details is not None:
             _check_details(self, self.details)
-        _check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
+        check(f"built_at to be a time in UTC, got {self.built_at!r}", _is_utc(self.built_at))
         object.__setattr__(self, "_inverse_lengths", inverse_lengths)
 
     def __len__(self) -> int:
@@ -153,16 +156,16 @@ class IncidentIndex:
         size = size if usual / 100 < size < usual * 100 else usual
         deviation = query * size - self.corpus_mean
         spread, mean_length = (float(torch.linalg.vector_norm(part)) for part in (deviation, self.corpus_mean))
-        direction = deviation / (spread or 1.0)
+        inverse_spread = 1 / spread if spread > ROUNDING * size else 0.0
 
         products = matrix_vector(self.vectors, deviation.float())
         cosines = (products + self._mean_products) / size * self._inverse_lengths
-        corrected = (products - float(self.corpus_mean @ deviation)) / (spread or 1.0) * self._inverse_spreads
+        corrected = (products - float(self.corpus_mean @ deviation)) * inverse_spread * self._inverse_spreads
         # In any order of summation, the error of a float32 sum of n products is at most n * eps / 2 times the vectors'
         # lengths, if nothing underflows (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Two such
         # sums are made, the product and the length.
         error = (self.encoder.width + 4) * (1 + (spread + mean_length) / size) * torch.finfo(torch.float32).eps / 2
-        return Projection(query, cosines, error, corrected.clamp(-1, 1), direction.float())
+        return Projection(query, cosines, error, corrected.clamp(-1, 1), (deviation * inverse_spread).float())
 
     def closest(self, projection: Projection, num: int) -> list[Match]:
         """The `num` incidents with the largest cosines, as `rank` gives them.
@@ -225,22 +228,13 @@ class IncidentIndex:
 
 
 def _check_details(index: IncidentIndex, details: Details) -> None:
-    n_incidents, n_reports = len(index), int(index.report_counts.sum())
-    _check("a date and a url for every incident", len(details.dates) == len(details.urls) == n_incidents)
-    _check("words of every incident", len(details.lexicon.lengths) == n_incidents)
-    _check(f"{n_reports} reports, as the incidents have", len(details.reports) == n_reports)
-    _check_tensor("directions", details.reports.directions, torch.float16, (n_reports, index.encoder.width))
-
-
-def _check(expected: str, holds: bool) -> None:
-    if not holds:
-        raise ValueError(f"expected {expected}")
-
-
-def _check_tensor(name: str, value: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    got = f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-    if got != (wanted := f"{dtype} of shape {shape}"):
-        raise ValueError(f"expected {name} to be {wanted}, got {got}")
+    n_incidents, n_reports = len(index), sum(index.report_counts.tolist())
+    check(f"{n_incidents} dates", len(details.dates) == n_incidents, len(details.dates))
+    check(f"{n_incidents} urls", len(details.urls) == n_incidents, len(details.urls))
+    n_worded = len(details.lexicon.lengths)
+    check(f"the words of {n_incidents} incidents", n_worded == n_incidents, n_worded)
+    check(f"{n_reports} reports, as the incidents have", len(details.reports) == n_reports, len(details.reports))
+    check_tensor("directions", details.reports.directions, torch.float16, (n_reports, index.encoder.width))
 
 
 def _is_utc(text: Any) -> bool:

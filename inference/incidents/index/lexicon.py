@@ -17,6 +17,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from incidents.index.checks import check, check_tensor
+
 WORD: Final = re.compile(r"(?u)\b\w\w+\b")
 """A word, as scikit-learn's CountVectorizer finds it by default."""
 SLOPE: Final = 0.5
@@ -91,25 +93,23 @@ class Lexicon:
     _pivot: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_tensor("the lexicon's hashes", self.hashes, torch.int64, (None,))
+        check_tensor("the lexicon's rows", self.rows, torch.int32, (None,))
+        check_tensor("the lexicon's lengths", self.lengths, torch.float64, (None,))
         n_words, n_entries, n_incidents = len(self.hashes), len(self.rows), len(self.lengths)
-        expected = {
-            "hashes": (self.hashes, torch.int64, n_words),
-            "idf": (self.idf, torch.float64, n_words),
-            "ends": (self.ends, torch.int64, n_words),
-            "rows": (self.rows, torch.int32, n_entries),
-            "counts": (self.counts, torch.int16, n_entries),
-            "lengths": (self.lengths, torch.float64, n_incidents),
-        }
-        for name, (tensor, dtype, size) in expected.items():
-            if tensor.dtype != dtype or tensor.shape != (size,):
-                raise ValueError(
-                    f"expected the lexicon's {name} to be {size} of {dtype}, got {len(tensor)} of {tensor.dtype}"
-                )
-        in_range = n_entries == 0 or (int(self.rows.min()) >= 0 and int(self.rows.max()) < n_incidents)
-        if not in_range or bool((self.ends.diff() < 0).any()) or (n_words and int(self.ends[-1]) != n_entries):
-            raise ValueError("expected the lexicon's entries to be rows of incidents, word by word")
-        if not bool((self.lengths >= 0).all() and self.idf.isfinite().all()):
-            raise ValueError("expected the lexicon's lengths and idf to be finite")
+        check_tensor("the lexicon's idf", self.idf, torch.float64, (n_words,))
+        check_tensor("the lexicon's ends", self.ends, torch.int64, (n_words,))
+        check_tensor("the lexicon's counts", self.counts, torch.int16, (n_entries,))
+        check("the lexicon's hashes to ascend", bool((self.hashes[1:] >= self.hashes[:-1]).all()), "descending ones")
+        bounds = torch.cat([self.ends.new_zeros(1), self.ends])
+        check("the lexicon's ends to ascend from 0", bool((bounds[1:] >= bounds[:-1]).all()), "descending ones")
+        check(f"the last word's entries to end at {n_entries}", int(bounds[-1]) == n_entries, int(bounds[-1]))
+        limits = {"rows": (0, n_incidents), "counts": (1, math.inf), "idf": (0, math.inf), "lengths": (0, math.inf)}
+        for name, (least, limit) in limits.items():
+            if len(tensor := getattr(self, name)):
+                lowest, highest = (part.item() for part in tensor.aminmax())
+                is_in_range = least <= lowest and highest < limit
+                check(f"the lexicon's {name} from {least} to below {limit}", is_in_range, f"{lowest} to {highest}")
         object.__setattr__(self, "_divisors", self.divisors(self.lengths))
         object.__setattr__(self, "_pivot", float(self.lengths.median()) or 1.0)
 

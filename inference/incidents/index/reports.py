@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import torch
 from torch import Tensor
 
+from incidents.index.checks import check, check_tensor
 from incidents.index.sketch import N_HASHES
 from incidents.index.strings import Strings
 
@@ -40,24 +41,15 @@ class Reports:
     dates: Strings
 
     def __post_init__(self) -> None:
+        check_tensor("the reports' numbers", self.numbers, torch.int64, (None,))
         n_reports = len(self.numbers)
-        expected = {
-            "numbers": (self.numbers, torch.int64, (n_reports,)),
-            "directions": (self.directions, torch.float16, (n_reports, *self.directions.shape[1:2])),
-            "text_hashes": (self.text_hashes, torch.uint8, (n_reports, HASH_BYTES)),
-            "sketches": (self.sketches, torch.int32, (n_reports, N_HASHES)),
-            "url_keys": (self.url_keys, torch.int64, (n_reports,)),
-        }
-        for name, (tensor, dtype, shape) in expected.items():
-            if tensor.dtype != dtype or tensor.shape != shape:
-                raise ValueError(
-                    f"expected the reports' {name} to be {dtype} of shape {shape}, got {tensor.dtype} of shape "
-                    f"{tuple(tensor.shape)}"
-                )
-        if {len(self.titles), len(self.urls), len(self.dates)} != {n_reports}:
-            raise ValueError("expected a title, a url and a date for every report")
-        if not bool(self.directions.isfinite().all()):
-            raise ValueError("expected the reports' directions to be finite")
+        check_tensor("the reports' directions", self.directions, torch.float16, (n_reports, None))
+        check_tensor("the reports' text_hashes", self.text_hashes, torch.uint8, (n_reports, HASH_BYTES))
+        check_tensor("the reports' sketches", self.sketches, torch.int32, (n_reports, N_HASHES))
+        check_tensor("the reports' url_keys", self.url_keys, torch.int64, (n_reports,))
+        for name, column in (("titles", self.titles), ("urls", self.urls), ("dates", self.dates)):
+            check(f"{n_reports} {name} of reports", len(column) == n_reports, len(column))
+        check("the reports' directions to be finite", bool(self.directions.isfinite().all()), "others")
 
     def __len__(self) -> int:
         """The number of reports."""
@@ -78,7 +70,8 @@ class Reports:
 def url_key(url: str) -> int:
     """64 bits of the SHA-256 of an article's address in its canonical form; NO_URL for anything else.
 
-    A site's front page is no article's address. Canonical is without scheme, www., port, fragment, final slash and tracking parameters, with the host in lower case.
+    Canonical is without scheme, www., port, fragment, final slash and tracking parameters, with the host in lower case.
+    A site's front page is no article's address.
     """
     try:
         parts = urlsplit(url.strip())
@@ -89,5 +82,5 @@ def url_key(url: str) -> int:
     if parts.scheme.lower() not in {"http", "https"} or not host or not (path or parts.query):
         return NO_URL
     query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith(TRACKING))
-    canonical = f"{host.removeprefix('www.')}{path}?{urlencode(query)}"
+    canonical = f"{host.removeprefix('www.')}{path}?{urlencode(query, errors='replace')}"
     return int.from_bytes(sha256(canonical.encode("utf-8", "replace")).digest()[:8], "big", signed=True)

@@ -7,6 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from incidents.index.checks import check, check_tensor
+
 
 @dataclass(frozen=True, eq=False)
 class Strings:
@@ -22,11 +24,11 @@ class Strings:
     ends: Tensor
 
     def __post_init__(self) -> None:
-        if self.utf8.dtype != torch.uint8 or self.ends.dtype != torch.int64 or self.utf8.dim() + self.ends.dim() != 2:
-            raise ValueError("expected strings as bytes and their ends, got other tensors")
-        bounds = torch.cat([self.ends.new_zeros(1), self.ends, self.ends.new_tensor([len(self.utf8)])])
-        if bool((bounds.diff() < 0).any()) or int(bounds[-2]) != len(self.utf8):
-            raise ValueError("expected the ends of strings in ascending order, up to the last byte")
+        check_tensor("the bytes of strings", self.utf8, torch.uint8, (None,))
+        check_tensor("the ends of strings", self.ends, torch.int64, (None,))
+        bounds = torch.cat([self.ends.new_zeros(1), self.ends])
+        check("the ends of strings to ascend from 0", bool((bounds[1:] >= bounds[:-1]).all()), "descending ones")
+        check(f"the last string to end at byte {len(self.utf8)}", int(bounds[-1]) == len(self.utf8), int(bounds[-1]))
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> Self:
