@@ -160,6 +160,9 @@ bench: $(VENV)/dev.stamp ## Measure speed and memory against transformers, into 
 bench-build: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure building an index against transformers, into docs/bench
 	@$(RUN) -m scripts.bench_build
 
+evaluate: $(VENV)/dev.stamp $(MODEL)/manifest.json ## Measure how well incidents are found and told from new ones, into docs/quality (SOURCE=, NAME=)
+	@$(RUN) -m scripts.evaluate --model $(MODEL) --source "$$SOURCE" $(EVALUATE_OPTIONS)
+
 # Versions stay as long as they satisfy pyproject.toml. Stages take theirs from requirements.txt, so no two can disagree.
 lock: $(VENV)/dev.stamp ## Lock the dependencies of pyproject.toml with hashes (UPGRADE=1: to their newest versions)
 	$(COMPILE) pyproject.toml $(patsubst %,--group %,run $(STAGES) image) $(if $(filter-out 0,$(UPGRADE)),--upgrade) \

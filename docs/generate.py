@@ -11,6 +11,13 @@ from infrastructure.settings import Settings as StackSettings
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 BENCH: Final = REPOSITORY / "docs" / "bench" / "bench.json"
+QUALITY: Final = REPOSITORY / "docs" / "quality"
+MEASURED: Final = {
+    "reports of the sample": ("sample", "reports"),
+    "real headlines": ("aiid", "headlines"),
+    "real articles": ("aiid", "texts"),
+}
+"""Pages of docs/quality and their questions, by what they are called."""
 COMPUTED_DEFAULTS: Final = {"encoder_threads": "the CPUs there are"}
 """Defaults that depend on the machine, by field."""
 
@@ -107,6 +114,36 @@ def exactness_and_ranking() -> str:
         "vectors.\n"
         f"- An index loads {bench['load'][0]['csv / ours']:.0f} times as fast as the same vectors from CSV.\n"
     )
+
+
+def quality() -> str:
+    """How well the questions of MEASURED are answered."""
+    rows = []
+    for name, (page, questions) in MEASURED.items():
+        whole = _questions(page, questions)["parts"]["all"]
+        by_cosine, hybrid = (whole["ranking"][ranker] for ranker in ("cosine", "hybrid"))
+        numbers = (by_cosine["R@1"], hybrid["R@1"], hybrid["R@10"], whole["verdict"]["AUROC"], whole["verdict"]["ECE"])
+        rows.append((name, f"{whole['questions']:,}", *(f"{value:.3f}" for value, _, _ in numbers)))
+    header = ("texts", "number", "first by cosine", "first by hybrid", "in ten by hybrid", "AUROC", "ECE")
+    return _table(header, rows)
+
+
+def targets(page: str, *wanted: tuple[str, str, float]) -> str:
+    """What was wanted of hybrid answers beside what was measured; rows are questions, measure and target."""
+    rows = []
+    for questions, measure, target in wanted:
+        parts = [_questions(page, questions)["parts"][part] for part in ("all", "other half")]
+        measured = [(part["ranking"]["hybrid"] | part["verdict"])[measure] for part in parts]
+        at_most = measure == "ECE"
+        reached = measured[0][0] <= target if at_most else measured[0][0] >= target
+        found = [f"{value:.3f} ({low:.3f} to {high:.3f})" for value, low, high in measured]
+        rows.append((questions, measure, f"{'≤' if at_most else '≥'} {target}", *found, "yes" if reached else "no"))
+    return _table(("questions", "measure", "wanted", "measured", "on the other half", "reached"), rows)
+
+
+def _questions(page: str, questions: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((QUALITY / f"{page}.json").read_text())["questions"][questions]
+    return found
 
 
 def _bench() -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The progress of a build in a terminal."""
 
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import track as rich_track
 
 
 class BuildProgress:
@@ -51,3 +52,8 @@ class BuildProgress:
         speed = round(self._n_tokens / (time.monotonic() - self._started))
         characters = sum(map(len, texts))
         self._bar.update(self._task, advance=characters, texts=self._n_texts, speed=f"{speed:,}")
+
+
+def track(console: Console) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    """A function that goes through questions with a bar."""
+    return lambda asked: rich_track(asked, "asking", console=console, transient=True, disable=not console.is_terminal)

@@ -89,6 +89,11 @@ class Build:
         """The keys of all vectors that the index was made of."""
         return [report.key for reports in self.reports.values() for report in reports]
 
+    @property
+    def in_order(self) -> list[PlannedReport]:
+        """The reports in the order of the index."""
+        return [report for incident_id in self.index.ids.tolist() for report in self.reports[incident_id]]
+
 
 def build(source: StagedIncidents, pool: EncoderPool, cache: VectorCache, built_at: str, progress: Progress) -> Build:
     """Build the index of a source; only texts that the cache has no vector for are embedded.

@@ -47,17 +47,32 @@ class Judged:
     is_known: Any
     rows: Any
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether a calibration can be fitted on these cases."""
+        n_known = int(self.is_known.sum())
+        return min(n_known, len(self.is_known) - n_known) >= FEWEST_CASES and len(set(self.rows)) >= FOLDS
+
+    def take(self, which: Any) -> "Judged":
+        """Some of the cases, by a mask or by their positions."""
+        return Judged(self.features[which], self.is_known[which], self.rows[which])
+
+
+def sample_reports(number: int) -> list[int]:
+    """The positions of the reports that a calibration is fitted on: all, or MOST_REPORTS of them."""
+    if number <= MOST_REPORTS:
+        return list(range(number))
+    return sorted(random.Random(0).sample(range(number), MOST_REPORTS))  # noqa: S311 (a sample, not a secret)
+
 
 def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) -> Judged:
     """Ask reports in both ways; with DENSE_FEATURES only, by their vectors alone."""
     dense_only = tuple(names) == DENSE_FEATURES
-    reports = list(range(len(questions)))
-    if len(reports) > MOST_REPORTS:
-        reports = sorted(random.Random(0).sample(reports, MOST_REPORTS))  # noqa: S311 (a sample, not a secret)
     features, is_known, rows = [], [], []
-    for report in reports:
-        for known in [True, False] if questions.has_others(report) else [False]:
-            case = questions.ask(report, without_incident=not known, dense_only=dense_only)
+    for report in sample_reports(len(questions)):
+        question = questions.question(report)
+        for known in [True, False] if questions.has_others(question) else [False]:
+            case = questions.ask(question, without_incident=not known, dense_only=dense_only)
             evidence = weigh(case.comparison, index.report_counts, case.coverage)
             features.append([evidence.features[name] for name in names])
             is_known.append(known)
@@ -70,30 +85,48 @@ def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]
     if len(index) < FOLDS:
         return None
     judged = judge(questions, index, names)
-    n_known = int(judged.is_known.sum())
-    if min(n_known, len(judged.is_known) - n_known) < FEWEST_CASES or len(set(judged.rows)) < FOLDS:
+    if not judged.is_enough:
         return None
     weights = equal_odds(judged.is_known)
-    held_out = np.empty(len(judged.is_known))
-    for train, test in GroupKFold(FOLDS).split(judged.features, groups=judged.rows):
-        if not judged.is_known[train].any():
-            return None  # nearly all known cases are about one incident
-        knots = _knots(judged.features[train])
-        model = _fit(judged.features[train], judged.is_known[train], knots)
-        held_out[test] = model.predict_proba(_hats(judged.features[test], knots))[:, 1]
-    known_from, new_below = thresholds(held_out, judged.is_known, weights)
+    probabilities = held_out(judged, judged)
+    if probabilities is None:
+        return None
+    known_from, new_below = thresholds(probabilities, judged.is_known, weights)
     knots = _knots(judged.features)
     model = _fit(judged.features, judged.is_known, knots)
     return Calibration(
         curves=_curves(model, names, knots),
         intercept=_rounded(float(model.intercept_[0])),
         n=len(judged.is_known),
-        auroc=round(float(roc_auc_score(judged.is_known, held_out, sample_weight=weights)), 3),
-        ece=round(expected_calibration_error(held_out, judged.is_known, weights), 3),
+        auroc=round(float(roc_auc_score(judged.is_known, probabilities, sample_weight=weights)), 3),
+        ece=round(expected_calibration_error(probabilities, judged.is_known, weights), 3),
         known_from=known_from,
         new_below=new_below,
         built_at=index.built_at,
     )
+
+
+def held_out(judged: Judged, asked: Judged) -> Any:
+    """Probabilities of the cases `asked`, each by a model that was fitted on four fifths of the incidents of `judged`.
+
+    Its own incident is never among them. None if nearly all known cases are about one incident. Shape: (n_asked,).
+    """
+    probabilities = np.empty(len(asked.rows))
+    for train, _ in GroupKFold(FOLDS).split(judged.features, groups=judged.rows):
+        if not judged.is_known[train].any():
+            return None
+        own = ~np.isin(asked.rows, judged.rows[train])
+        probabilities[own] = predict(judged.take(train), asked.take(own))
+    return probabilities
+
+
+def predict(judged: Judged, asked: Judged) -> Any:
+    """Probabilities of the cases `asked` by a model that was fitted on those `judged`. Shape: (n_asked,)."""
+    if not len(asked.rows):
+        return np.empty(0)
+    knots = _knots(judged.features)
+    model = _fit(judged.features, judged.is_known, knots)
+    return model.predict_proba(_hats(asked.features, knots))[:, 1]
 
 
 def equal_odds(is_known: Any) -> Any:

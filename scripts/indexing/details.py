@@ -17,7 +17,7 @@ from incidents.index.strings import Strings
 from incidents.model.text import fold
 from scripts.indexing.calibration import calibrate
 from scripts.indexing.leave_one_out import LeaveOneOut
-from scripts.indexing.words import count_words, fit_lexicon
+from scripts.indexing.words import WordCounts, count_words, fit_lexicon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,13 @@ class IndexedReport:
     url: str
     date: str
     text_hash: str
+
+
+def count_report_words(index: IncidentIndex, reports: Sequence[IndexedReport], folded: Iterable[str]) -> WordCounts:
+    """Count the words of an index's reports and incidents; `folded` are the reports' texts, folded to ASCII."""
+    owners = torch.arange(len(index)).repeat_interleave(index.report_counts)
+    titles, report_titles = [fold(title) for title in index.titles], [fold(report.title) for report in reports]
+    return count_words(folded, report_titles, titles, owners.tolist())
 
 
 def add_details(
@@ -51,9 +58,7 @@ def add_details(
             sketches.append(make_sketch(words_of(words)))
             yield words
 
-    owners = torch.arange(len(index)).repeat_interleave(index.report_counts)
-    titles = [fold(report.title) for report in reports]
-    counts = count_words(folded(), titles, [fold(title) for title in index.titles], owners.tolist())
+    counts = count_report_words(index, reports, folded())
     lexicon = fit_lexicon(counts)
     table = Reports(
         numbers=torch.tensor([report.number for report in reports]),

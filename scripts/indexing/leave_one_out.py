@@ -1,5 +1,6 @@
 """Ask an index about its own reports, each as if it were not in the index: alone, or with its whole incident."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,31 @@ from torch import Tensor
 
 from incidents.index.comparison import CANDIDATES, Comparison, best_rows, fit
 from incidents.index.incident_index import IncidentIndex
-from incidents.index.lexicon import Lexicon, Overlap
+from incidents.index.lexicon import Lexicon, Overlap, words_of
 from scripts.indexing.words import WordCounts, document_frequencies, most_incidents
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A text to ask, about the incident of `row`.
+
+    `reports` are the positions of that incident's reports that are the text; without them it is asked. Shape: vector
+    (width,), float64; positions (n_words,), int64, of the text's words in the lexicon, or MISSING; counts (n_words,),
+    float64, how often it has each.
+    """
+
+    row: int
+    vector: Tensor
+    positions: Tensor
+    counts: Tensor
+    reports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Case:
-    """A report that was asked, with what the index says without it.
+    """A text that was asked, with what the index says without the reports that it is.
 
-    `row` is its incident's; `overlap` is None for the vector alone. Shape: cosines (n_incidents,), not corrected.
+    `row` is its incident's. Shape: cosines (n_incidents,), not corrected.
     """
 
     row: int
@@ -28,7 +45,7 @@ class Case:
 
 
 class LeaveOneOut:
-    """The reports of an index as questions to it.
+    """An index that answers each of its reports, and other texts about its incidents, as if it did not know them.
 
     What is left out changes its incident's mean, closest report and words, and how many incidents have a word. The
     corpus mean and other incidents' lengths stay as they are: one report changes them by less than their rounding.
@@ -50,35 +67,48 @@ class LeaveOneOut:
         self._centered = _unit(index.vectors.double() - mean)
         self._plain = _unit(index.vectors.double())
         self._incidents = counts.incidents
-        self._frequencies = document_frequencies(self._incidents)
+        frequencies = torch.from_numpy(document_frequencies(self._incidents).astype(np.float64))
+        self._frequencies = torch.cat([frequencies, frequencies.new_zeros(1)])  # MISSING is the last position
         self._common = most_incidents(len(index))
-        self._last: tuple[int, list[Tensor]] = (-1, [])
+        self._last: tuple[Question | None, list[Tensor]] = (None, [])
 
     def __len__(self) -> int:
         """The number of reports."""
         return len(self._vectors)
 
-    def has_others(self, report: int) -> bool:
-        """Whether the incident of a report has other reports."""
-        return int(self._index.report_counts[self._owners[report]]) > 1
+    def question(self, report: int) -> Question:
+        """The text of a report as a question."""
+        asked = self._counts.texts[report]
+        positions = torch.from_numpy(asked.indices.astype(np.int64))
+        counts = torch.from_numpy(asked.data.astype(np.float64))
+        return Question(int(self._owners[report]), self._vectors[report], positions, counts, (report,))
 
-    def ask(self, report: int, *, without_incident: bool, dense_only: bool = False) -> Case:
-        """The answer to a report's text, or to its vector alone, without the report or its whole incident."""
-        row = int(self._owners[report])
-        vector, direction = self._vectors[report], self._directions[report]
-        dense, cosines, reports = self._products(report)
+    def other_question(self, row: int, folded: str, vector: Tensor, reports: tuple[int, ...] = ()) -> Question:
+        """A text about the incident of a row, folded to ASCII, as a question. Shape: vector (width,)."""
+        found = Counter(words_of(folded))
+        counts = torch.tensor([float(count) for count in found.values()], dtype=torch.float64)
+        return Question(row, vector.double(), self._lexicon.find(list(found)), counts, reports)
+
+    def has_others(self, question: Question) -> bool:
+        """Whether the question's incident has other reports than those that are the question."""
+        return int(self._index.report_counts[question.row]) > len(question.reports)
+
+    def ask(self, question: Question, *, without_incident: bool, dense_only: bool = False) -> Case:
+        """The answer to a text, or to its vector alone, without the reports that it is or the whole incident."""
+        row, out = question.row, list(question.reports)
+        dense, cosines, reports = self._products(question)
         if without_incident:
             dense[row] = cosines[row] = -1.0
             reports[self._owners == row] = -1.0
-        else:
-            rest = (self._sums[row] - vector) / (int(self._index.report_counts[row]) - 1)
-            dense[row] = _unit(rest - self._index.corpus_mean) @ direction
-            cosines[row] = _unit(rest) @ _unit(vector)
-            reports[report] = -1.0
+        elif out:
+            rest = (self._sums[row] - self._vectors[out].sum(dim=0)) / (int(self._index.report_counts[row]) - len(out))
+            dense[row] = _unit(rest - self._index.corpus_mean) @ self._direction(question)
+            cosines[row] = _unit(rest) @ _unit(question.vector)
+            reports[out] = -1.0
         lexical = torch.zeros(len(dense), dtype=torch.float64)
         coverage: Callable[[int], float] = _covers_nothing
         if not dense_only:
-            lexical, coverage = self._compare_words(report, row, without_incident=without_incident)
+            lexical, coverage = self._compare_words(question, without_incident=without_incident)
         best = torch.full_like(dense, -1.0).scatter_reduce_(0, self._owners, reports, "amax")
         rows = best_rows(dense, lexical, CANDIDATES)
         if without_incident:
@@ -86,31 +116,32 @@ class LeaveOneOut:
         comparison = Comparison(dense, lexical, rows, best[rows], fit(dense[rows], best[rows], lexical[rows]))
         return Case(row, comparison, cosines, coverage)
 
-    def _products(self, report: int) -> list[Tensor]:
-        """A report's cosines, corrected and plain, with all incidents, and corrected with all reports.
+    def _products(self, question: Question) -> list[Tensor]:
+        """A question's cosines, corrected and plain, with all incidents, and corrected with all reports.
 
-        In float64: the rounding of float32 depends on the number of threads. Those of the last report are kept, as each
-        is asked in two ways.
+        In float64: the rounding of float32 depends on the number of threads. Those of the last question are kept, as
+        each is asked in two ways.
         """
-        if self._last[0] != report:
-            direction, vector = self._directions[report], _unit(self._vectors[report])
+        if self._last[0] is not question:
+            direction, vector = self._direction(question), _unit(question.vector)
             factors = ((self._centered, direction), (self._plain, vector), (self._directions, direction))
-            self._last = report, [matrix @ query for matrix, query in factors]
+            self._last = question, [matrix @ query for matrix, query in factors]
         return [products.clone() for products in self._last[1]]
 
-    def _compare_words(self, report: int, row: int, *, without_incident: bool) -> tuple[Tensor, Callable[[int], float]]:
-        asked = self._counts.texts[report]
-        positions = torch.from_numpy(asked.indices.astype(np.int64))
+    def _direction(self, question: Question) -> Tensor:
+        return _unit(question.vector - self._index.corpus_mean)
+
+    def _compare_words(self, question: Question, *, without_incident: bool) -> tuple[Tensor, Callable[[int], float]]:
+        row, positions, counts = question.row, question.positions, question.counts
         rest = self._incidents[row]
-        if not without_incident:
-            rest = rest - asked - self._counts.report_titles[report]
-        left = torch.from_numpy(np.asarray(rest[:, asked.indices].todense()).ravel().astype(np.float64))
-        if without_incident:
-            left = torch.zeros_like(left)
-        frequencies = torch.from_numpy(self._frequencies[asked.indices].astype(np.float64)) - (left <= 0).double()
+        had = _counts_at(rest, positions)
+        for report in () if without_incident else question.reports:
+            rest = rest - self._counts.texts[report] - self._counts.report_titles[report]
+        left = torch.zeros_like(had) if without_incident else _counts_at(rest, positions)
+        before = self._frequencies[positions]
+        frequencies = before - ((had > 0) & (left <= 0)).double()
         idf = torch.log((1 + len(self._index)) / (1 + frequencies))
-        idf = torch.where(torch.from_numpy(self._frequencies[asked.indices]) <= self._common, idf, 0.0)
-        counts = torch.from_numpy(asked.data.astype(np.float64))
+        idf = torch.where(before <= self._common, idf, 0.0)
         overlap = self._lexicon.compare([""] * len(counts), counts, positions, idf)
         scores = overlap.scores.clone()
         scores[row] = 0.0 if without_incident else self._score(overlap, left, counts, rest)
@@ -124,6 +155,13 @@ class LeaveOneOut:
         weights = (np.log(rest.data) + 1) * self._lexicon.idf.numpy()[rest.indices]
         length = torch.tensor([float(np.sqrt((weights**2).sum()))], dtype=torch.float64)
         return float(products.sum()) / (float(self._lexicon.divisors(length)) * overlap.divisor)
+
+
+def _counts_at(counts: Any, positions: Tensor) -> Tensor:
+    """How often an incident has the words at some positions. Shape: counts (1, n), sparse; positions (n_words,)."""
+    whole = torch.zeros(counts.shape[1] + 1, dtype=torch.float64)  # MISSING is the last position
+    whole[torch.from_numpy(counts.indices.astype(np.int64))] = torch.from_numpy(counts.data.astype(np.float64))
+    return whole[positions]
 
 
 def _coverage_without(overlap: Overlap, row: int, left: Tensor) -> Callable[[int], float]:

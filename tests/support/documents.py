@@ -16,6 +16,7 @@ NOT_RUN = {
     "cd similar-incidents": "the clone, for which the tests have a copy",
     "make test": "takes minutes, and runs this test",
     "make check": "takes a minute, and runs on every change",
+    "make evaluate": "takes half a minute; tests/integration/test_evaluate.py runs the command",
     "make smoke URL=https://": "asks a deployed service",
     "make bootstrap": "needs an AWS account",
     "make deploy": "needs an AWS account",
