@@ -12,7 +12,7 @@ from scripts.indexing.calibration import Judged, equal_odds, held_out, predict, 
 
 def training_cases(answers: Answers) -> Judged:
     """The cases that the calibration of an index is fitted on, out of those of all its reports."""
-    reports = sample_reports(int(answers.questions.max()) + 1)
+    reports = sample_reports(np.unique(answers.questions[answers.judged.is_known]).tolist())
     return answers.judged.take(np.isin(answers.questions, reports))
 
 

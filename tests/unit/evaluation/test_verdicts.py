@@ -1,5 +1,6 @@
 """Probabilities by models that were fitted on other incidents, and what they are worth."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_too_few_cases_tell_nothing() -> None:
 
 
 def test_a_calibration_is_fitted_on_the_cases_of_the_reports_that_an_index_draws() -> None:
-    every = judged(np.repeat(np.arange(50), 100))
+    every = replace(judged(np.repeat(np.arange(50), 100)), is_known=np.arange(5000) % 2 == 0)
     answers = Answers(every, np.arange(5000) // 2, every.rows, every.rows, np.zeros((5000, 4)))
     assert len(training_cases(answers).rows) == 4000  # 2,000 reports in both ways
     assert training_cases(answered(judged())).rows.tolist() == ROWS.tolist()
