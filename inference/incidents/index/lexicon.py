@@ -65,7 +65,8 @@ class Overlap:
     def rarest(self, row: int, number: int) -> list[str]:
         """At most `number` rare words that the text shares with an incident, the rarest first."""
         n_incidents = len(self.scores)
-        least = math.log((1 + n_incidents) / (1 + max(RARE_NUMBER, RARE_SHARE * n_incidents)))
+        most = int(max(RARE_NUMBER, RARE_SHARE * n_incidents))
+        least = math.log((1 + n_incidents) / (1.5 + most))  # between the idf of `most` and of one more
         positions = self.shared[(self.rows == row) & (self.idf[self.shared] >= least)].tolist()
         ranked = sorted(positions, key=lambda position: (-float(self.idf[position]), self.words[position]))
         return [self.words[position] for position in ranked[:number]]
