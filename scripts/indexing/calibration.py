@@ -82,7 +82,8 @@ def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) ->
 
 def calibrate(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str] = FEATURES) -> Calibration | None:
     """Fit a calibration on the features `names`; None if the index has too few reports to tell."""
-    if len(index) < FOLDS:
+    n_with_others = int(index.report_counts[index.report_counts > 1].sum())
+    if len(index) < FOLDS or n_with_others < FEWEST_CASES:
         return None
     judged = judge(questions, index, names)
     if not judged.is_enough:
