@@ -85,8 +85,13 @@ class Corpus:
         return dataclasses.replace(self, incidents=left)
 
 
-def random_corpus(seed: int, n_incidents: int, *, n_reports: int = 3, width: int = 16, own: float = 1.0) -> Corpus:
-    """Incidents with a direction and eight words of their own; with `own` = 0, nothing tells them apart."""
+def random_corpus(
+    seed: int, n_incidents: int, *, n_reports: int = 3, n_large: int | None = None, width: int = 16, own: float = 1.0
+) -> Corpus:
+    """Incidents with a direction and eight words of their own; with `own` = 0, nothing tells them apart.
+
+    The first `n_large` of them, or all, have `n_reports` reports; the others have one.
+    """
     numbers, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     incidents = {}
     for incident_id in range(1, n_incidents + 1):
@@ -97,6 +102,6 @@ def random_corpus(seed: int, n_incidents: int, *, n_reports: int = 3, width: int
                 " ".join(numbers.sample(topic, 3) + [f"word{numbers.randrange(100)}" for _ in range(8)]),
                 (center + torch.randn(width, generator=generator)).tolist(),
             )
-            for _ in range(n_reports)
+            for _ in range(n_reports if n_large is None or incident_id <= n_large else 1)
         ]
     return Corpus(incidents)
