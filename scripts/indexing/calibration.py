@@ -21,7 +21,7 @@ from scripts.indexing.leave_one_out import LeaveOneOut
 MOST_REPORTS: Final = 2000
 """Reports asked at most, drawn with a fixed seed."""
 FEWEST_CASES: Final = 50
-"""Of known, and of new incidents; with fewer, nothing can be told."""
+"""Of known incidents, and as many of new ones; with fewer, nothing can be told."""
 KNOTS: Final = 5
 """Of each curve, at quantiles."""
 INVERSE_PENALTY: Final = 0.3
@@ -50,28 +50,32 @@ class Judged:
     @property
     def is_enough(self) -> bool:
         """Whether a calibration can be fitted on these cases."""
-        n_known = int(self.is_known.sum())
-        return min(n_known, len(self.is_known) - n_known) >= FEWEST_CASES and len(set(self.rows)) >= FOLDS
+        return int(self.is_known.sum()) >= FEWEST_CASES and len(set(self.rows)) >= FOLDS
 
     def take(self, which: Any) -> "Judged":
         """Some of the cases, by a mask or by their positions."""
         return Judged(self.features[which], self.is_known[which], self.rows[which])
 
 
-def sample_reports(number: int) -> list[int]:
-    """The positions of the reports that a calibration is fitted on: all, or MOST_REPORTS of them."""
-    if number <= MOST_REPORTS:
-        return list(range(number))
-    return sorted(random.Random(0).sample(range(number), MOST_REPORTS))  # noqa: S311 (a sample, not a secret)
+def sample_reports(reports: Sequence[int]) -> list[int]:
+    """The reports that a calibration is fitted on, of those that can be asked in both ways: all, or MOST_REPORTS."""
+    if len(reports) <= MOST_REPORTS:
+        return list(reports)
+    return sorted(random.Random(0).sample(reports, MOST_REPORTS))  # noqa: S311 (a sample, not a secret)
 
 
 def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) -> Judged:
-    """Ask reports in both ways; with DENSE_FEATURES only, by their vectors alone."""
+    """Ask reports without themselves and without their incidents; with DENSE_FEATURES only, by their vectors alone.
+
+    Only reports whose incident has others can be asked in both ways. So known and new cases have the same texts, and
+    the odds are equal for texts of every kind.
+    """
     dense_only = tuple(names) == DENSE_FEATURES
     features, is_known, rows = [], [], []
-    for report in sample_reports(len(questions)):
+    with_others = index.report_counts.repeat_interleave(index.report_counts) > 1
+    for report in sample_reports(with_others.nonzero().squeeze(1).tolist()):
         question = questions.question(report)
-        for known in [True, False] if questions.has_others(question) else [False]:
+        for known in (True, False):
             case = questions.ask(question, without_incident=not known, dense_only=dense_only)
             evidence = weigh(case.comparison, index.report_counts, case.coverage)
             features.append([evidence.features[name] for name in names])
