@@ -127,6 +127,7 @@ def _calibration(content: Any) -> Calibration | None:
     if content is None:
         return None
     _check_fields(Calibration, content)
+    check("a list of curves", isinstance(content["curves"], list), type(content["curves"]).__name__)
     curves = []
     for curve in content["curves"]:
         _check_fields(Curve, curve)
