@@ -69,7 +69,7 @@ def ask_all(answering: LeaveOneOut, index: IncidentIndex, questions: Iterable[Qu
     for number, question in enumerate(questions):
         for known in [True, False] if answering.has_others(question) else [False]:
             case = answering.ask(question, without_incident=not known)
-            evidence = weigh(case.comparison, index.report_counts, case.coverage)
+            evidence = weigh(case.comparison, case.coverage)
             features.append([evidence.features[name] for name in FEATURES])
             is_known.append(known)
             ranks = _ranks(case) if known else [0] * len(RANKERS)

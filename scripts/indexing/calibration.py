@@ -22,7 +22,7 @@ MOST_REPORTS: Final = 2000
 """Reports asked at most, drawn with a fixed seed."""
 FEWEST_CASES: Final = 50
 """Of known incidents, and as many of new ones; with fewer, nothing can be told."""
-KNOTS: Final = 5
+KNOTS: Final = 7
 """Of each curve, at quantiles."""
 INVERSE_PENALTY: Final = 0.3
 """Of the squared coefficients (scikit-learn's C). Chosen on half of 1,367 real incidents; the other half agreed."""
@@ -77,7 +77,7 @@ def judge(questions: LeaveOneOut, index: IncidentIndex, names: Sequence[str]) ->
         question = questions.question(report)
         for known in (True, False):
             case = questions.ask(question, without_incident=not known, dense_only=dense_only)
-            evidence = weigh(case.comparison, index.report_counts, case.coverage)
+            evidence = weigh(case.comparison, case.coverage)
             features.append([evidence.features[name] for name in names])
             is_known.append(known)
             rows.append(case.row)

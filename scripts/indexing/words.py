@@ -10,12 +10,14 @@ import torch
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from incidents.index.lexicon import Lexicon, hash_word, words_of
+from incidents.index.lexicon import Lexicon, familiarity, hash_word, words_of
 
 COMMON_SHARE: Final = 0.1
 """A word that a larger share of incidents has tells little and is not indexed, which leaves out a quarter."""
 COMMON_NUMBER: Final = 20
 """But a word that no more incidents than this have is always indexed."""
+STRANGE_SHARE: Final = 0.01
+"""Share of the reports whose own words are as strange to the other incidents as those of a strange text."""
 MOST_COUNTED: Final = 2**15 - 1
 """Largest count of a word in an incident that the index holds."""
 
@@ -86,7 +88,16 @@ def fit_lexicon(counts: WordCounts) -> Lexicon:
         rows=torch.from_numpy(entries.indices.astype(np.int32)),
         counts=torch.from_numpy(entries.data.astype(np.int16)),
         lengths=torch.from_numpy(lengths),
+        familiar_from=familiar_from(counts),
     )
+
+
+def familiar_from(counts: WordCounts) -> float:
+    """The least familiarity of a report's words with the other incidents, but for STRANGE_SHARE of the reports."""
+    others = document_frequencies(counts.incidents) > 1
+    n_words, n_known = (np.asarray(counts.texts @ which).ravel() for which in (np.ones(len(others)), others))
+    shares = [familiarity(int(known), int(number)) for known, number in zip(n_known, n_words, strict=True)]
+    return float(np.quantile(shares, STRANGE_SHARE))
 
 
 def document_frequencies(incidents: Any) -> Any:

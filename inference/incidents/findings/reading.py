@@ -49,7 +49,7 @@ def read(index: IncidentIndex, text: str, vector: Tensor, *, overlap: Overlap | 
     if overlap is None and index.details is not None and text:
         overlap = index.details.lexicon.overlap(fold(text))
     comparison = compare(index, projection, overlap, num)
-    return Reading(text, projection, overlap, comparison, judge(index, comparison, overlap))
+    return Reading(text, projection, overlap, comparison, judge(index, projection, comparison, overlap))
 
 
 def read_passages(index: IncidentIndex, encoder: "Encoder", whole: Reading) -> list[Reading]:

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-from torch import Tensor
-
 from incidents.index.comparison import Comparison
 
-DENSE_FEATURES: Final = ("mean", "best", "margin_second", "margin_five", "mean_margin", "reports")
+DENSE_FEATURES: Final = ("mean", "best", "margin_second", "margin_five", "mean_margin")
 """Features that an embedding alone has."""
 FEATURES: Final = (*DENSE_FEATURES, "lexical", "lexical_z", "coverage")
 """Features of a text: the cosines of the winner's mean and closest report; its fit less the second's and less the mean
-of the next five; its mean's cosine less the largest other one; the logarithm of its number of reports; the score of the
-words, also in standard deviations of all incidents' scores, and the share of the text's words that it covers."""
+of the next five; its mean's cosine less the largest other one; the score of the words, also in standard deviations of
+all incidents' scores, and the share of the text's words that it covers.
+
+Its number of reports is none of them. A report that is left out always has an incident with others, so a calibration
+would learn that incidents with a single report are never meant."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,10 @@ class Evidence:
     features: dict[str, float]
 
 
-def weigh(comparison: Comparison, report_counts: Tensor, coverage: Callable[[int], float]) -> Evidence:
+def weigh(comparison: Comparison, coverage: Callable[[int], float]) -> Evidence:
     """The evidence for the incident that fits best; `coverage` gives the share of the words that a row covers.
 
     Of incidents that fit equally well it is the last: in an index sorted by id, the first of the hybrid order.
-
-    Shape: report_counts (n_incidents,).
     """
     best = comparison.fit.topk(min(6, len(comparison.rows)))
     winner = int((comparison.fit == best.values[0]).nonzero()[-1])
@@ -49,7 +47,6 @@ def weigh(comparison: Comparison, report_counts: Tensor, coverage: Callable[[int
         "margin_second": fits[0] - others[0],
         "margin_five": fits[0] - sum(others) / len(others),
         "mean_margin": mean - rival,
-        "reports": float(torch.log(report_counts[row].double())),
         "lexical": lexical,
         "lexical_z": (lexical - float(comparison.lexical.mean())) / deviation if deviation else 0.0,
         "coverage": coverage(row),

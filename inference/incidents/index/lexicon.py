@@ -27,6 +27,8 @@ RARE_SHARE: Final = 0.02
 """A shared word is shown if at most this share of incidents has it, or at most RARE_NUMBER."""
 RARE_NUMBER: Final = 3
 MISSING: Final = -1
+GIVEN_WORDS: Final = 10
+"""Words that are added as known before familiarity is judged, so that a few words decide nothing."""
 
 
 def words_of(folded: str) -> list[str]:
@@ -37,6 +39,11 @@ def words_of(folded: str) -> list[str]:
 def hash_word(word: str) -> int:
     """64 bits of BLAKE2b, signed, as a tensor holds it."""
     return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def familiarity(n_known: int, n_words: int) -> float:
+    """How familiar a text's words are, from how many of them are known: 0 to 1."""
+    return (n_known + GIVEN_WORDS) / (n_words + GIVEN_WORDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,7 @@ class Overlap:
     shared: Tensor
     rows: Tensor
     divisor: float
+    is_strange: bool
 
     def coverage(self, row: int) -> float:
         """The share of the text's squared weights that an incident's words have: 0 to 1."""
@@ -78,7 +86,8 @@ class Lexicon:
 
     Shape: hashes (n_words,), int64, ascending; idf (n_words,), float64, 0 for a word that too many incidents have;
     ends (n_words,), int64, where a word's entries end in rows (n_entries,), int32, the incidents' rows, ascending, and
-    counts (n_entries,), int16; lengths (n_incidents,), float64, of the incidents' weights.
+    counts (n_entries,), int16; lengths (n_incidents,), float64, of the incidents' weights. The words of a text whose
+    `familiarity` is below `familiar_from` are strange.
 
     Raises:
         ValueError: the parts do not fit together.
@@ -90,6 +99,7 @@ class Lexicon:
     rows: Tensor
     counts: Tensor
     lengths: Tensor
+    familiar_from: float
     _divisors: Tensor = field(init=False, repr=False)
     _pivot: float = field(init=False, repr=False)
 
@@ -111,6 +121,8 @@ class Lexicon:
                 lowest, highest = (part.item() for part in tensor.aminmax())
                 is_in_range = least <= lowest and highest < limit
                 check(f"the lexicon's {name} from {least} to below {limit}", is_in_range, f"{lowest} to {highest}")
+        is_share = type(self.familiar_from) is float and 0 <= self.familiar_from <= 1
+        check("the lexicon's familiar_from from 0 to 1", is_share, repr(self.familiar_from))
         object.__setattr__(self, "_divisors", self.divisors(self.lengths))
         object.__setattr__(self, "_pivot", float(self.lengths.median()) or 1.0)
 
@@ -154,7 +166,9 @@ class Lexicon:
         products = (frequencies * idf.square())[shared] * (self.counts[entries].double().log() + 1)
         sums = torch.bincount(rows, products, minlength=len(self.lengths)).double()
         divisor = min(math.sqrt(float(weights.sum())), self._pivot) or 1.0
-        return Overlap(sums / (self._divisors * divisor), words, weights, idf, shared, rows, divisor)
+        known = int(counts[positions != MISSING].sum())
+        is_strange = familiarity(known, int(counts.sum())) < self.familiar_from
+        return Overlap(sums / (self._divisors * divisor), words, weights, idf, shared, rows, divisor, is_strange)
 
     def _entries(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """The entries of words: their positions in `rows`, and with each the position of its word in `positions`."""
