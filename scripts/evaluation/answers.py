@@ -10,7 +10,6 @@ from torch import Tensor
 
 from incidents.index.comparison import LEXICAL_WEIGHT
 from incidents.index.evidence import FEATURES, weigh
-from incidents.index.incident_index import IncidentIndex
 from incidents.model.text import fold
 from scripts.indexing.build import Build
 from scripts.indexing.calibration import Judged
@@ -63,7 +62,7 @@ def open_questions(built: Build, source: StagedIncidents, cache: VectorCache) ->
     return LeaveOneOut(built.index, vectors, counts, built.index.details.lexicon)
 
 
-def ask_all(answering: LeaveOneOut, index: IncidentIndex, questions: Iterable[Question]) -> Answers:
+def ask_all(answering: LeaveOneOut, questions: Iterable[Question]) -> Answers:
     """Ask every question without the reports that it is, and without its whole incident."""
     features, is_known, cases = [], [], []
     for number, question in enumerate(questions):

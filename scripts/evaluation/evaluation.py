@@ -68,7 +68,7 @@ def evaluate(source: StagedIncidents, pool: EncoderPool, cache: VectorCache, pla
         asked[name] = make_questions(queries, answering, index, pool, cache, plan.progress())
         if not asked[name]:
             raise ValueError(f"expected a query about an incident of the source, got none in {name}")
-    answers = {name: ask_all(answering, index, plan.track(questions)) for name, questions in asked.items()}
+    answers = {name: ask_all(answering, plan.track(questions)) for name, questions in asked.items()}
     training = training_cases(answers[REPORTS])
     return {
         "source": source.name,

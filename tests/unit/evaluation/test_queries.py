@@ -42,7 +42,7 @@ class World:
     def ask(self, *queries: Query) -> Answers:
         progress = BuildProgress(error_console())
         asked = make_questions(queries, self.answering, self.index, self.pool, self.cache, progress)
-        return ask_all(self.answering, self.index, asked)
+        return ask_all(self.answering, asked)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_text_that_no_report_is_finds_all_there_is(world: World) -> None:
     assert world.index.details is not None
     overlap = world.index.details.lexicon.overlap(fold(text))
     comparison = compare(world.index, world.index.project(vector), overlap)
-    expected = weigh(comparison, world.index.report_counts, overlap.coverage)
+    expected = weigh(comparison, overlap.coverage)
     assert answers.winners[0] == expected.row
     assert answers.judged.features[0] == pytest.approx(list(expected.features.values()), abs=2e-3)
     for ranker, scores in (("tf-idf", comparison.lexical), ("mean-corrected", comparison.dense)):
@@ -122,7 +122,7 @@ def test_a_text_that_no_report_is_finds_all_there_is(world: World) -> None:
 
 @pytest.mark.parametrize("query", [Query(4, "w5 w6 w9", None), Query(4, "w5 w6 w9", 12), Query(4, "w5 w6 w9", 99)])
 def test_a_query_that_is_a_report_is_asked_as_that_report(world: World, query: Query) -> None:
-    asked, own = world.ask(query), ask_all(world.answering, world.index, [world.answering.question(1)])
+    asked, own = world.ask(query), ask_all(world.answering, [world.answering.question(1)])
     assert asked.judged.features == pytest.approx(own.judged.features, abs=1e-6)
     assert asked.ranks.tolist() == own.ranks.tolist()
 

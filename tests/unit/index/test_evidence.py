@@ -1,7 +1,5 @@
 """Evidence that can be checked in the head."""
 
-from math import log
-
 import pytest
 import torch
 
@@ -19,13 +17,13 @@ def comparison(
     return Comparison(every, words, chosen, closest, fit(every[chosen], closest, words[chosen]))
 
 
-def weigh_it(compared: Comparison, reports: list[int], coverage: float = 0.0) -> Evidence:
-    return weigh(compared, torch.tensor(reports), lambda _: coverage)
+def weigh_it(compared: Comparison, coverage: float = 0.0) -> Evidence:
+    return weigh(compared, lambda _: coverage)
 
 
 def test_the_winner_is_weighed_against_the_others() -> None:
     # The fits are 0.55 + 0.15, 0.2 and 0.45 + 0.45.
-    evidence = weigh_it(comparison([0.5, 0.2, 0.4], [0.6, 0.2, 0.5], [0.1, 0.0, 0.3]), [1, 1, 4], coverage=0.25)
+    evidence = weigh_it(comparison([0.5, 0.2, 0.4], [0.6, 0.2, 0.5], [0.1, 0.0, 0.3]), coverage=0.25)
     assert evidence.row == 2
     assert evidence.features == pytest.approx(
         {
@@ -34,7 +32,6 @@ def test_the_winner_is_weighed_against_the_others() -> None:
             "margin_second": 0.9 - 0.7,
             "margin_five": 0.9 - (0.7 + 0.2) / 2,
             "mean_margin": 0.4 - 0.5,
-            "reports": log(4),
             "lexical": 0.3,
             "lexical_z": (0.3 - 0.4 / 3) / (0.14 / 9) ** 0.5,
             "coverage": 0.25,
@@ -43,32 +40,30 @@ def test_the_winner_is_weighed_against_the_others() -> None:
 
 
 def test_all_features_are_told_even_of_an_embedding_alone() -> None:
-    evidence = weigh_it(comparison([0.5, 0.2], [0.5, 0.2], [0.0, 0.0]), [1, 1])
+    evidence = weigh_it(comparison([0.5, 0.2], [0.5, 0.2], [0.0, 0.0]))
     assert tuple(evidence.features) == FEATURES
     assert set(DENSE_FEATURES) < set(FEATURES)
     assert [evidence.features[name] for name in ("lexical", "lexical_z", "coverage")] == [0, 0, 0]
 
 
 def test_only_the_next_five_are_averaged() -> None:
-    evidence = weigh_it(
-        comparison([0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0], [0.9, *[0.5] * 5, 0.0, 0.0], [0.0] * 8), [1] * 8
-    )
+    evidence = weigh_it(comparison([0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0], [0.9, *[0.5] * 5, 0.0, 0.0], [0.0] * 8))
     assert evidence.features["margin_five"] == pytest.approx(0.4)
 
 
 def test_the_largest_other_mean_need_not_have_been_compared() -> None:
-    evidence = weigh_it(comparison([0.1, 0.8, 0.6], [0.9, 0.1], [0.5, 0.0, 0.0], rows=[0, 2]), [1, 1, 1])
+    evidence = weigh_it(comparison([0.1, 0.8, 0.6], [0.9, 0.1], [0.5, 0.0, 0.0], rows=[0, 2]))
     assert evidence.row == 0
     assert evidence.features["mean_margin"] == pytest.approx(0.1 - 0.8)
 
 
 def test_an_only_incident_has_nothing_to_be_weighed_against() -> None:
-    evidence = weigh_it(comparison([0.5], [0.7], [0.2]), [3])
+    evidence = weigh_it(comparison([0.5], [0.7], [0.2]))
     assert evidence.row == 0
     assert evidence.features == pytest.approx(
         {
             "mean": 0.5, "best": 0.7, "margin_second": 0.9, "margin_five": 0.9, "mean_margin": 0.5,
-            "reports": log(3), "lexical": 0.2, "lexical_z": 0.0, "coverage": 0.0,
+            "lexical": 0.2, "lexical_z": 0.0, "coverage": 0.0,
         }
     )  # fmt: skip
 
@@ -82,6 +77,6 @@ def test_of_equal_incidents_the_one_that_is_shown_first_is_judged() -> None:
         projection = index.project(torch.tensor([1.0, 1.0]))
         compared = compare(index, projection, index.details.lexicon.overlap("uber"), -1)
         ((first, _),) = rank_hybrid(index, projection, compared, 1)
-        evidence = weigh(compared, index.report_counts, lambda _: 0.0)
+        evidence = weigh(compared, lambda _: 0.0)
         assert (evidence.row, first.incident_id) == (n_equal - 1, n_equal)
         assert evidence.features["margin_second"] == 0
