@@ -5,7 +5,7 @@ from typing import Any
 from incidents import startup  # noqa: F401 (before anything that imports torch)
 from incidents.errors import InvalidInputError
 from incidents.findings.answer import make_answer
-from incidents.findings.reading import read, read_passages
+from incidents.findings.reading import look_up, read, read_passages
 from incidents.findings.verdict import warnings
 from incidents.http.endpoint import endpoint
 from incidents.http.request import HYBRID, Request
@@ -24,12 +24,12 @@ def handler(request: Request) -> dict[str, Any]:
         embedding = encoder.encode(text)
         request.warnings += embedding.warnings
         index = current().index(built_with=encoder)
-        whole = read(index, text, embedding.vector, num=num)
+        whole = look_up(index, read(index, text, embedding.vector, num=num), url)
         passages = read_passages(index, encoder, whole)
     elif (embed := request.embed()) is not None:
         index = current().index()
-        whole, passages = read(index, "", index.query(embed), num=num), []
+        whole, passages = look_up(index, read(index, "", index.query(embed), num=num), url), []
     else:
         raise InvalidInputError("expected a `text` or an `embed`, in the body or the query string, got neither")
     request.warnings += warnings(index, whole.verdict, hybrid=hybrid)
-    return make_answer(index, whole, passages, num, hybrid=hybrid, url=url)
+    return make_answer(index, whole, passages, num, hybrid=hybrid)

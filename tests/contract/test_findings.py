@@ -159,8 +159,11 @@ def test_a_report_that_is_already_in_is_a_duplicate() -> None:
     "url", ["https://news.example/7/2", "http://www.news.example/7/2/?utm_source=x#top", "https://NEWS.example/7/2"]
 )
 def test_a_report_at_the_same_address_is_a_duplicate(url: str) -> None:
-    (duplicate,) = ask(text="another w6 text", url=url)["duplicates"]
+    body = ask(text="another w6 text", url=url)
+    (duplicate,) = body["duplicates"]
     assert (duplicate["incident_id"], duplicate["kind"]) == (70, "same_url")
+    assert (body["verdict"]["label"], body["verdict"]["incident_id"]) == ("known", 70)
+    assert body["verdict"]["probability"] >= 0.99
 
 
 def test_an_embedding_finds_duplicates_by_address_only(tiny_encoder: Encoder) -> None:

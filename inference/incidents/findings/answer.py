@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import torch
 
-from incidents.findings.duplicates import Asked, find_duplicates
 from incidents.findings.reading import Reading
 from incidents.findings.report import describe_report
 from incidents.index.comparison import closest_reports, rank_hybrid
@@ -18,12 +17,11 @@ MOST_TERMS: Final = 8
 
 
 def make_answer(
-    index: IncidentIndex, whole: Reading, passages: list[Reading], num: int, *, hybrid: bool, url: str | None
+    index: IncidentIndex, whole: Reading, passages: list[Reading], num: int, *, hybrid: bool
 ) -> dict[str, Any]:
     """The body of a /similar answer, without warnings.
 
-    `passages` are those of the text, the text itself if it has one; none for an embedding alone. `url` is the
-    address of what was asked.
+    `passages` are those of the text, the text itself if it has one; none for an embedding alone.
     """
     with timed("rank_ms"):
         if hybrid:
@@ -54,8 +52,7 @@ def make_answer(
                     "reports": int(index.report_counts[match.row]),
                     "why": why,
                 }
-            asked = Asked(whole.text or None, whole.projection.direction, url)
-            answer["duplicates"] = find_duplicates(index, asked, whole.comparison.rows)
+            answer["duplicates"] = whole.duplicates
             answer["also"] = _find_also(index, whole, passages)
     return answer | ({"best_url": similar[0]["url"]} if similar else {})
 

@@ -1,10 +1,11 @@
 """A text compared with an index: as a whole, and passage by passage."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from torch import Tensor
 
+from incidents.findings.duplicates import Asked, find_duplicates
 from incidents.findings.passages import split_passages
 from incidents.findings.verdict import Verdict, judge
 from incidents.index.comparison import LEXICAL_WEIGHT, Comparison, compare
@@ -32,6 +33,7 @@ class Reading:
     overlap: Overlap | None
     comparison: Comparison
     verdict: Verdict
+    duplicates: list[dict[str, Any]] = field(default_factory=list)
 
     def closeness(self, row: int) -> float:
         """How close this text is to the incident of a row; for comparing texts with one incident."""
@@ -50,6 +52,17 @@ def read(index: IncidentIndex, text: str, vector: Tensor, *, overlap: Overlap | 
         overlap = index.details.lexicon.overlap(fold(text))
     comparison = compare(index, projection, overlap, num)
     return Reading(text, projection, overlap, comparison, judge(index, projection, comparison, overlap))
+
+
+def look_up(index: IncidentIndex, whole: Reading, url: str | None) -> Reading:
+    """The reading with the reports that it is, or that are at its address; one that is in the index is known."""
+    asked = Asked(whole.text or None, whole.projection.direction, url)
+    duplicates = find_duplicates(index, asked, whole.comparison.rows)
+    same = next((found for found in duplicates if found["kind"] != "near_text"), None)
+    if same is None:
+        return replace(whole, duplicates=duplicates)
+    row = int((index.ids == same["incident_id"]).nonzero()[0])
+    return replace(whole, duplicates=duplicates, verdict=whole.verdict.confirmed(row))
 
 
 def read_passages(index: IncidentIndex, encoder: "Encoder", whole: Reading) -> list[Reading]:

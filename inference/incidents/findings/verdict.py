@@ -1,7 +1,7 @@
 """Whether a text is about a known incident, and which."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from incidents.index.calibration import Calibration
 from incidents.index.comparison import Comparison, compare
@@ -11,6 +11,8 @@ from incidents.index.lexicon import Overlap
 
 UNDECIDED: Final = 0.5
 """The probability before looking."""
+CERTAIN: Final = 0.99
+"""The least probability of a text that is in the database already."""
 UNLIKELY: Final = 0.05
 """The largest probability of a text whose words are strange: the calibration has seen no such texts."""
 FEWEST_WORDS: Final = 3
@@ -38,6 +40,10 @@ class Verdict:
     label: str
     calibration: Calibration | None
     is_strange: bool = False
+
+    def confirmed(self, row: int) -> Self:
+        """The verdict on a text that is a report of the incident of a row."""
+        return replace(self, row=row, probability=max(self.probability, CERTAIN), label="known", is_strange=False)
 
     def as_json(self, index: IncidentIndex) -> dict[str, Any]:
         """The verdict as an answer shows it."""

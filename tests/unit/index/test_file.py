@@ -80,7 +80,7 @@ def test_details_are_plain_dicts_of_tensors_and_numbers(detailed: IncidentIndex,
     assert set(details["reports"]) == {
         "numbers", "directions", "text_hashes", "sketches", "url_keys", "titles", "urls", "dates",
     }  # fmt: skip
-    assert set(details["lexicon"]) == {"hashes", "idf", "ends", "rows", "counts", "lengths"}
+    assert set(details["lexicon"]) == {"hashes", "idf", "ends", "rows", "counts", "lengths", "familiar_from"}
     assert details["reports"]["numbers"].tolist() == [1, 2, 3, 4, 5, 6]
     assert bytes(details["dates"]["utf8"].tolist()) == b"2025-01-02" * 3
     assert details["calibration"]["curves"] == [{"feature": "mean", "knots": [0.0, 0.5], "values": [-1.0, 1.5]}]
@@ -339,7 +339,10 @@ COLUMN = {"utf8": ONE.utf8, "ends": ONE.ends}
         (part("reports", directions=lambda found: found[:, :1]), r"directions to be .* \(6, 2\), got .* \(6, 1\)"),
         (part("reports", titles=COLUMN), "expected 6 titles of reports, got 1"),
         (part("reports", urls=["one"] * 6), "expected Strings of utf8, ends, got list"),
-        (part(lexicon=None), "expected Lexicon of hashes, idf, ends, rows, counts, lengths, got NoneType"),
+        (
+            part(lexicon=None),
+            "expected Lexicon of hashes, idf, ends, rows, counts, lengths, familiar_from, got NoneType",
+        ),
         (part("lexicon", counts=lambda counts: counts * 0), "the lexicon's counts from 1 to below inf, got 0 to 0"),
         (part("lexicon", ends=lambda ends: -ends), "expected the lexicon's ends to ascend from 0, got descending"),
         (part("lexicon", lengths=lambda lengths: torch.cat([lengths, lengths])), "the words of 3 incidents, got 6"),
